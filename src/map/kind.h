@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The calm authors */
+/*
+ * What a kind of map is: a struct that begins with calm_map, and a calm__kind of functions. map.c and snapshot.c check
+ * arguments and call through it; a kind sees only non-NULL pointers and keys of its own kind.
+ *
+ * The seven single-key writes are one operation, calm__write: find the binding, let calm__decide() say what becomes of
+ * it, do that. So a kind's locking is written once, and what each verb means is written here, once for all kinds.
+ */
+#ifndef CALM_MAP_KIND_H
+#define CALM_MAP_KIND_H
+
+#include "core/key.h"
+#include "sync/snap.h"
+#include <calm/debug.h>
+#include <calm/snapshot.h>
+
+enum calm__verb {
+	CALM__STORE, /* also swap */
+	CALM__LOAD_OR_STORE,
+	CALM__DELETE, /* also load_and_delete */
+	CALM__COMPARE_AND_SWAP,
+	CALM__COMPARE_AND_DELETE
+};
+
+struct calm__write {
+	enum calm__verb verb;
+	void *expected;
+	void *value;
+	void *previous; /* out: what was bound, if anything was */
+};
+
+enum calm__effect { CALM__LEAVE, CALM__PUT, CALM__REMOVE };
+
+/* What becomes of a binding. For CALM__STORE the status is swap's: OK replaced, ABSENT inserted. */
+static inline enum calm__effect calm__decide(const struct calm__write *write, bool present, void *current,
+					     calm_status *status)
+{
+	bool compares = write->verb == CALM__COMPARE_AND_SWAP || write->verb == CALM__COMPARE_AND_DELETE;
+	*status = present ? CALM_OK : CALM_ABSENT;
+	if (write->verb == CALM__STORE)
+		return CALM__PUT;
+	if (write->verb == CALM__LOAD_OR_STORE) {
+		*status = present ? CALM_PRESENT : CALM_OK;
+		return present ? CALM__LEAVE : CALM__PUT;
+	}
+	if (!present)
+		return CALM__LEAVE;
+	if (compares && current != write->expected) {
+		*status = CALM_CHANGED;
+		return CALM__LEAVE;
+	}
+	return write->verb == CALM__COMPARE_AND_SWAP ? CALM__PUT : CALM__REMOVE;
+}
+
+/* Whether a verb can bind an absent key. */
+static inline bool calm__inserts(const struct calm__write *write)
+{
+	return write->verb == CALM__STORE || write->verb == CALM__LOAD_OR_STORE;
+}
+
+struct calm__kind {
+	const char *name;
+	void (*destroy)(struct calm_map *); /* quiet, no snapshot open: releases values, frees all but the calm_map */
+	calm_status (*load)(const struct calm_map *, calm_key, void **value);
+	calm_status (*write)(struct calm_map *, calm_key, struct calm__write *);
+	calm_status (*clear)(struct calm_map *);
+	uint64_t (*size)(const struct calm_map *);
+	calm_status (*reserve)(struct calm_map *, size_t entries);
+	int (*each)(const struct calm_map *, calm_visit_fn *, void *context);
+	void (*stats)(const struct calm_map *, calm_stats *out); /* what map.c cannot know */
+	const char *(*check)(const struct calm_map *);           /* the invariant that does not hold, or NULL */
+
+	/* NULL from here on: CALM_EUNSUPPORTED, or map.c does it from the above. */
+	calm_status (*accepts)(const struct calm_map *, const void *value); /* whether a value can be stored */
+	size_t (*load_many)(const struct calm_map *, size_t n, const calm_key[], void *[], calm_status[]);
+	calm_status (*apply)(struct calm_map *, size_t n, const calm_change[]);
+	calm_status (*drain)(struct calm_map *, struct calm_snapshot **);
+	int (*walk)(struct calm_map *, calm_visit_fn *, void *context);
+
+	/* All or none of these. */
+	calm_status (*snapshot)(struct calm_map *, struct calm_snapshot **);
+	void (*snapshot_close)(struct calm_snapshot *);
+	calm_status (*snapshot_load)(struct calm_snapshot *, calm_key, void **value);
+	int (*snapshot_each)(struct calm_snapshot *, calm_visit_fn *, void *context);
+	uint64_t (*snapshot_size)(struct calm_snapshot *);
+	calm_status (*cursor_seek)(struct calm_cursor *, calm_key);
+	calm_status (*cursor_step)(struct calm_cursor *, bool forward, calm_key *, void **value);
+	int (*snapshot_range)(struct calm_snapshot *, const calm_key *from, const calm_key *to, bool ascending,
+			      calm_visit_fn *, void *context);
+};
+
+struct calm_map {
+	const struct calm__kind *kind;
+	struct calm__keys keys;
+	calm_release_fn *release;
+	void *context;
+	size_t budget;        /* options.snapshot_budget */
+	shared_u64 snapshots; /* handles not yet closed */
+	shared_u64 copies;    /* statistics */
+	shared_u64 copied_bytes;
+	shared_u64 resizes;
+	struct calm__heap heap;
+};
+
+/* Every kind's snapshot begins with it. */
+struct calm_snapshot {
+	struct calm_map *map;
+	struct calm__snap snap;
+};
+
+/*
+ * Makes a map of `size` bytes, zeroed behind a filled-in calm_map. The caller finishes it and gives it to the user, or
+ * gives it back with calm__map_free.
+ */
+calm_status calm__map_new(struct calm_map **out, calm_map **user, const calm_options *options,
+			  const struct calm__kind *kind, size_t size);
+void calm__map_free(struct calm_map *map);
+
+/* Deferred releases with the map as context, for calm__retire and calm__displace. */
+void calm__release_value(void *value, void *map);
+void calm__release_record(void *record, void *map);
+
+#endif

@@ -1,0 +1,609 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The calm authors */
+/*
+ * lockmap: one readers-writer lock and one table. The yardstick the other kinds are held against.
+ *
+ * Loads share the lock, writes have it alone. A snapshot is a copy of the table, taken under the shared lock: readers go
+ * on, writers wait for the length of a memcpy. Every traversal is over a snapshot, so a visitor may do anything.
+ *
+ * Invariants, under the lock: the table holds every binding; with releases or byte keys to care for (`births`), a
+ * binding's birth is the epoch in which its value was stored, a record's the epoch of its insertion. What is displaced
+ * goes through calm__displace, which keeps it for the snapshots that see it. Tables themselves are never seen without
+ * the lock, but by their own snapshot, so they are freed at once.
+ *
+ * The lock prefers writers, and says so (PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP): glibc's default lets a steady
+ * stream of readers keep writers out for ever. No lock is held while a visitor, an update or a release runs, so the
+ * non-recursive kind is safe.
+ *
+ * Rejected: walking under the lock, as most libraries do: a visitor that writes would deadlock. Copying the records with
+ * the table: a snapshot would cost an allocation per key.
+ */
+#include "core/table.h"
+#include "map/kind.h"
+
+#include <pthread.h>
+
+struct lockmap {
+	struct calm_map base;
+	pthread_rwlock_t lock;
+	struct calm__table *table; /* guarded by lock, as is what it holds */
+	struct calm__snaps snaps;
+	shared_u64 history; /* bytes of the snapshots' tables */
+	bool cares;         /* for births: values to release, or records to free */
+};
+
+struct lock_snapshot {
+	struct calm_snapshot base;
+	struct calm__table *table; /* frozen */
+};
+
+/* Loads are const to the user, but take the lock. */
+static struct lockmap *lockmap_of(const struct calm_map *map)
+{
+	return (struct lockmap *)(uintptr_t)map;
+}
+
+/* ---- single keys; everything called …_locked has the lock alone ---- */
+
+static calm_status load(const struct calm_map *base, calm_key key, void **value)
+{
+	struct lockmap *map = lockmap_of(base);
+	uint64_t hash = calm__key_hash(&base->keys, key);
+	pthread_rwlock_rdlock(&map->lock);
+	size_t slot = calm__table_find(map->table, &base->keys, key, hash);
+	if (slot != CALM__NO_SLOT)
+		*value = map->table->slots[slot].value;
+	pthread_rwlock_unlock(&map->lock);
+	return slot != CALM__NO_SLOT ? CALM_OK : CALM_ABSENT;
+}
+
+static size_t load_many(const struct calm_map *base, size_t n, const calm_key keys[], void *values[],
+			calm_status found[])
+{
+	struct lockmap *map = lockmap_of(base);
+	size_t ok = 0;
+	pthread_rwlock_rdlock(&map->lock);
+	for (size_t i = 0; i < n; i++) {
+		found[i] = calm__key_check(&base->keys, keys[i]);
+		if (found[i] != CALM_OK)
+			continue;
+		size_t slot = calm__table_find(map->table, &base->keys, keys[i], calm__key_hash(&base->keys, keys[i]));
+		found[i] = slot != CALM__NO_SLOT ? CALM_OK : CALM_ABSENT;
+		if (slot != CALM__NO_SLOT) {
+			values[i] = map->table->slots[slot].value;
+			ok++;
+		}
+	}
+	pthread_rwlock_unlock(&map->lock);
+	return ok;
+}
+
+static calm_status resize_locked(struct lockmap *map, size_t entries)
+{
+	struct calm__table *table = calm__table_resized(&map->base.heap, &map->base.keys, map->table, entries);
+	if (!table)
+		return CALM_ENOMEM;
+	calm__table_free(&map->base.heap, map->table);
+	map->table = table;
+	/* order: none - statistics. */
+	add_relaxed(&map->base.resizes, 1);
+	return CALM_OK;
+}
+
+static void displace_value_locked(struct lockmap *map, struct calm__self *self, size_t slot)
+{
+	if (map->base.release)
+		calm__displace(&map->snaps, self, map->table->births[slot], calm__snaps_epoch(&map->snaps),
+			       (struct calm__retired){map->table->slots[slot].value, calm__release_value, &map->base});
+}
+
+static void displace_record_locked(struct lockmap *map, struct calm__self *self, size_t slot)
+{
+	if (map->base.keys.kind != CALM_KEYS_BYTES)
+		return;
+	struct calm__record *record = calm__record_of(map->table->slots[slot].key);
+	calm__displace(&map->snaps, self, record->birth, calm__snaps_epoch(&map->snaps),
+		       (struct calm__retired){record, calm__release_record, &map->base});
+}
+
+/* record: made ahead for a byte key, and taken; NULL: made here. */
+static calm_status insert_locked(struct lockmap *map, calm_key key, uint64_t hash, void *value,
+				 struct calm__record *record)
+{
+	if (map->table->count == calm__table_room(map->table) && resize_locked(map, 2 * map->table->count) != CALM_OK)
+		return CALM_ENOMEM;
+	uint64_t stored = calm_key_word(key);
+	if (map->base.keys.kind == CALM_KEYS_BYTES) {
+		if (!record)
+			record = calm__record_new(&map->base.heap, key, hash);
+		if (!record)
+			return CALM_ENOMEM;
+		record->birth = calm__snaps_epoch(&map->snaps);
+		stored = (uint64_t)(uintptr_t)record;
+	}
+	size_t slot = calm__table_insert(map->table, stored, hash, value);
+	if (map->cares)
+		map->table->births[slot] = calm__snaps_epoch(&map->snaps);
+	return CALM_OK;
+}
+
+static void remove_locked(struct lockmap *map, struct calm__self *self, size_t slot)
+{
+	displace_value_locked(map, self, slot);
+	displace_record_locked(map, self, slot);
+	calm__table_remove(map->table, &map->base.keys, slot);
+}
+
+/* After deletions: a table less than an eighth full shrinks. Without memory it stays large. */
+static void shrink_locked(struct lockmap *map)
+{
+	size_t slots = map->table->mask + 1;
+	if (slots > 64 && map->table->count < slots / 8)
+		resize_locked(map, slots / 4);
+}
+
+static calm_status write_locked(struct lockmap *map, struct calm__self *self, calm_key key, uint64_t hash,
+				struct calm__write *write, struct calm__record *record)
+{
+	size_t slot = calm__table_find(map->table, &map->base.keys, key, hash);
+	bool present = slot != CALM__NO_SLOT;
+	write->previous = present ? map->table->slots[slot].value : NULL;
+	calm_status status;
+	enum calm__effect effect = calm__decide(write, present, write->previous, &status);
+	if (effect == CALM__REMOVE) {
+		remove_locked(map, self, slot);
+	} else if (effect == CALM__PUT && present) {
+		displace_value_locked(map, self, slot);
+		map->table->slots[slot].value = write->value;
+		if (map->cares)
+			map->table->births[slot] = calm__snaps_epoch(&map->snaps);
+	} else if (effect == CALM__PUT) {
+		calm_status inserted = insert_locked(map, key, hash, write->value, record);
+		return inserted == CALM_OK ? status : inserted;
+	}
+	return status;
+}
+
+/* Between these two, n pointers can be displaced. Releases run in leave, after the lock. NULL: no memory. */
+static struct calm__self *enter(const struct lockmap *map, uint64_t n)
+{
+	struct calm__self *self = calm__self();
+	if (map->cares && (n > UINT32_MAX / 4 || !calm__displace_reserve(self, (uint32_t)n)))
+		return NULL;
+	calm__enter(self);
+	return self;
+}
+
+static calm_status write_key(struct calm_map *base, calm_key key, struct calm__write *write)
+{
+	struct lockmap *map = lockmap_of(base);
+	uint64_t hash = calm__key_hash(&base->keys, key);
+	struct calm__self *self = enter(map, 2);
+	if (!self)
+		return CALM_ENOMEM;
+	pthread_rwlock_wrlock(&map->lock);
+	calm_status status = write_locked(map, self, key, hash, write, NULL);
+	shrink_locked(map);
+	pthread_rwlock_unlock(&map->lock);
+	calm__leave(self);
+	return status;
+}
+
+/* ---- many keys ---- */
+
+/* A record for each change that may insert; false: no memory, the caller frees those that were made. */
+static bool make_records(struct lockmap *map, size_t n, const calm_change changes[], struct calm__record *records[])
+{
+	for (size_t i = 0; i < n; i++) {
+		if (changes[i].remove)
+			continue;
+		uint64_t hash = calm__key_hash(&map->base.keys, changes[i].key);
+		records[i] = calm__record_new(&map->base.heap, changes[i].key, hash);
+		if (!records[i])
+			return false;
+	}
+	return true;
+}
+
+static void apply_locked(struct lockmap *map, struct calm__self *self, size_t n, const calm_change changes[],
+			 struct calm__record *records[])
+{
+	for (size_t i = 0; i < n; i++) {
+		struct calm__write write = {.verb = changes[i].remove ? CALM__DELETE : CALM__STORE,
+					    .value = changes[i].value};
+		uint64_t hash = calm__key_hash(&map->base.keys, changes[i].key);
+		calm_status status = write_locked(map, self, changes[i].key, hash, &write, records ? records[i] : NULL);
+		if (records && !(write.verb == CALM__STORE && status == CALM_ABSENT))
+			calm__record_free(&map->base.heap, records[i]); /* the key was there */
+	}
+}
+
+static calm_status apply(struct calm_map *base, size_t n, const calm_change changes[])
+{
+	struct lockmap *map = lockmap_of(base);
+	struct calm__record **records = NULL;
+	if (n > PTRDIFF_MAX / sizeof(*records))
+		return CALM_ENOMEM;
+	if (base->keys.kind == CALM_KEYS_BYTES) {
+		records = calm__heap_zero(&base->heap, n * sizeof(*records));
+		if (!records)
+			return CALM_ENOMEM;
+	}
+	calm_status status = CALM_ENOMEM;
+	struct calm__self *self = NULL;
+	if ((!records || make_records(map, n, changes, records)) && (self = enter(map, 2 * (uint64_t)n))) {
+		pthread_rwlock_wrlock(&map->lock);
+		status = CALM_OK;
+		if (map->table->count + n > calm__table_room(map->table))
+			status = resize_locked(map, map->table->count + n);
+		if (status == CALM_OK)
+			apply_locked(map, self, n, changes, records);
+		shrink_locked(map);
+		pthread_rwlock_unlock(&map->lock);
+		calm__leave(self);
+	}
+	for (size_t i = 0; records && status != CALM_OK && i < n; i++)
+		calm__record_free(&base->heap, records[i]);
+	calm__heap_free(&base->heap, records, n * sizeof(*records));
+	return status;
+}
+
+/* ---- taking the whole table away ---- */
+
+/* Every value and record of a table that nobody sees any more, and the table. */
+static void release_table(void *pointer, void *context)
+{
+	struct calm__table *table = pointer;
+	struct calm_map *base = context;
+	for (size_t i = calm__table_next(table, 0); i != CALM__NO_SLOT; i = calm__table_next(table, i + 1)) {
+		if (base->release)
+			base->release(table->slots[i].value, base->context);
+		if (base->keys.kind == CALM_KEYS_BYTES)
+			calm__record_free(&base->heap, calm__record_of(table->slots[i].key));
+	}
+	calm__table_free(&base->heap, table);
+}
+
+/*
+ * Puts an empty table in the map's place, with the lock held alone on success. *self: entered, with room to displace
+ * everything in the old table if snapshots see it, or if `each` says that the caller will.
+ */
+static calm_status take_table(struct lockmap *map, bool each, struct calm__self **self, struct calm__table **old)
+{
+	struct calm__table *empty = calm__table_new(&map->base.heap, 0, map->cares);
+	if (!empty)
+		return CALM_ENOMEM;
+	for (uint64_t n = 1;;) {
+		*self = enter(map, n);
+		if (!*self)
+			break;
+		pthread_rwlock_wrlock(&map->lock);
+		/* order: none - snapshots open under the lock. */
+		bool seen = each || load_relaxed(&map->snaps.open) > 0;
+		uint64_t need = map->cares && seen ? 2 * map->table->count : 1;
+		if (need <= n) {
+			*old = map->table;
+			map->table = empty;
+			return CALM_OK;
+		}
+		pthread_rwlock_unlock(&map->lock);
+		calm__leave(*self);
+		n = need;
+	}
+	calm__table_free(&map->base.heap, empty);
+	return CALM_ENOMEM;
+}
+
+/* Displaces each value and record of a table that was taken when the epoch was `death`. */
+static void displace_all(struct lockmap *map, struct calm__self *self, struct calm__table *table, uint64_t death)
+{
+	struct calm_map *base = &map->base;
+	for (size_t i = calm__table_next(table, 0); i != CALM__NO_SLOT; i = calm__table_next(table, i + 1)) {
+		if (base->release)
+			calm__displace(&map->snaps, self, table->births[i], death,
+				       (struct calm__retired){table->slots[i].value, calm__release_value, base});
+		if (base->keys.kind == CALM_KEYS_BYTES) {
+			struct calm__record *record = calm__record_of(table->slots[i].key);
+			calm__displace(&map->snaps, self, record->birth, death,
+				       (struct calm__retired){record, calm__release_record, base});
+		}
+	}
+}
+
+static calm_status clear(struct calm_map *base)
+{
+	struct lockmap *map = lockmap_of(base);
+	struct calm__self *self;
+	struct calm__table *old;
+	if (take_table(map, false, &self, &old) != CALM_OK)
+		return CALM_ENOMEM;
+	uint64_t death = calm__snaps_epoch(&map->snaps);
+	/* order: none - snapshots open under the lock; those that open later do not see the old table. */
+	bool seen = load_relaxed(&map->snaps.open) > 0;
+	pthread_rwlock_unlock(&map->lock);
+	if (map->cares && !seen) {
+		calm__retire(self, old, release_table, base);
+	} else {
+		if (map->cares)
+			displace_all(map, self, old, death);
+		calm__table_free(&base->heap, old);
+	}
+	calm__leave(self);
+	return CALM_OK;
+}
+
+/* ---- snapshots ---- */
+
+/* What a snapshot kept that its map does not need any more. */
+static void dispose(struct lock_snapshot *snapshot)
+{
+	struct lockmap *map = lockmap_of(snapshot->base.map);
+	struct calm__self *self = calm__self();
+	calm__enter(self);
+	calm__snap_leave(&map->snaps, &snapshot->base.snap, self, &map->base);
+	/* order: none - statistics. */
+	add_relaxed(&map->history, -(uint64_t)snapshot->table->bytes);
+	calm__table_free(&map->base.heap, snapshot->table);
+	calm__leave(self);
+}
+
+static struct lock_snapshot *snapshot_of(struct calm__snap *snap)
+{
+	return (struct lock_snapshot *)((char *)snap - offsetof(struct lock_snapshot, base.snap));
+}
+
+/* Counts a new snapshot's table, and keeps the map within its budget. */
+static void account(struct lockmap *map, struct lock_snapshot *snapshot)
+{
+	/* order: none - statistics; a budget is kept to the table, not to the byte. */
+	add_relaxed(&map->history, snapshot->table->bytes);
+	struct calm__snap *gone;
+	while (map->base.budget > 0 && load_relaxed(&map->history) > map->base.budget &&
+	       calm__snaps_oust(&map->snaps, &snapshot->base.snap, &gone))
+		if (gone)
+			dispose(snapshot_of(gone));
+}
+
+static calm_status snapshot(struct calm_map *base, struct calm_snapshot **out)
+{
+	struct lockmap *map = lockmap_of(base);
+	struct lock_snapshot *snapshot = calm__heap_zero(&base->heap, sizeof(*snapshot));
+	if (!snapshot)
+		return CALM_ENOMEM;
+	snapshot->base.map = base;
+	pthread_rwlock_rdlock(&map->lock);
+	snapshot->table = calm__table_copy(&base->heap, map->table);
+	if (snapshot->table)
+		calm__snap_open(&map->snaps, &snapshot->base.snap);
+	pthread_rwlock_unlock(&map->lock);
+	if (!snapshot->table) {
+		calm__heap_free(&base->heap, snapshot, sizeof(*snapshot));
+		return CALM_ENOMEM;
+	}
+	/* order: none - statistics. */
+	add_relaxed(&base->copies, 1);
+	add_relaxed(&base->copied_bytes, snapshot->table->bytes);
+	account(map, snapshot);
+	*out = &snapshot->base;
+	return CALM_OK;
+}
+
+static calm_status drain(struct calm_map *base, struct calm_snapshot **out)
+{
+	struct lockmap *map = lockmap_of(base);
+	struct calm__self *self;
+	struct lock_snapshot *snapshot = calm__heap_zero(&base->heap, sizeof(*snapshot));
+	if (!snapshot)
+		return CALM_ENOMEM;
+	snapshot->base.map = base;
+	if (take_table(map, true, &self, &snapshot->table) != CALM_OK) {
+		calm__heap_free(&base->heap, snapshot, sizeof(*snapshot));
+		return CALM_ENOMEM;
+	}
+	calm__snap_open(&map->snaps, &snapshot->base.snap);
+	uint64_t death = calm__snaps_epoch(&map->snaps);
+	pthread_rwlock_unlock(&map->lock);
+	if (map->cares)
+		displace_all(map, self, snapshot->table, death);
+	calm__leave(self);
+	account(map, snapshot);
+	*out = &snapshot->base;
+	return CALM_OK;
+}
+
+static void snapshot_close(struct calm_snapshot *base)
+{
+	struct lock_snapshot *snapshot = (struct lock_snapshot *)base;
+	struct calm_map *map = base->map;
+	if (calm__snap_closes(&base->snap))
+		dispose(snapshot);
+	calm__heap_free(&map->heap, snapshot, sizeof(*snapshot));
+}
+
+static void done(struct lock_snapshot *snapshot)
+{
+	if (calm__snap_done(&snapshot->base.snap))
+		dispose(snapshot);
+}
+
+static calm_status snapshot_load(struct calm_snapshot *base, calm_key key, void **value)
+{
+	struct lock_snapshot *snapshot = (struct lock_snapshot *)base;
+	const struct calm__keys *keys = &base->map->keys;
+	if (!calm__snap_use(&base->snap))
+		return CALM_ESTALE;
+	size_t slot = calm__table_find(snapshot->table, keys, key, calm__key_hash(keys, key));
+	if (slot != CALM__NO_SLOT)
+		*value = snapshot->table->slots[slot].value;
+	done(snapshot);
+	return slot != CALM__NO_SLOT ? CALM_OK : CALM_ABSENT;
+}
+
+static int snapshot_each(struct calm_snapshot *base, calm_visit_fn *visit, void *context)
+{
+	struct lock_snapshot *snapshot = (struct lock_snapshot *)base;
+	if (!calm__snap_use(&base->snap))
+		return CALM_ESTALE;
+	const struct calm__table *table = snapshot->table;
+	int result = 0;
+	for (size_t i = calm__table_next(table, 0); i != CALM__NO_SLOT && result == 0;
+	     i = calm__table_next(table, i + 1))
+		result = visit(calm__key_of(&base->map->keys, table->slots[i].key), table->slots[i].value, context);
+	done(snapshot);
+	return result;
+}
+
+static uint64_t snapshot_size(struct calm_snapshot *base)
+{
+	if (!calm__snap_use(&base->snap))
+		return 0;
+	uint64_t count = ((struct lock_snapshot *)base)->table->count;
+	done((struct lock_snapshot *)base);
+	return count;
+}
+
+/* A cursor's state[0] is a slot: the first that next has not passed. */
+static calm_status cursor_seek(struct calm_cursor *cursor, calm_key key)
+{
+	struct lock_snapshot *snapshot = (struct lock_snapshot *)cursor->snapshot;
+	const struct calm__keys *keys = &snapshot->base.map->keys;
+	if (!calm__snap_use(&snapshot->base.snap))
+		return CALM_ESTALE;
+	size_t slot = calm__table_find(snapshot->table, keys, key, calm__key_hash(keys, key));
+	if (slot != CALM__NO_SLOT)
+		cursor->state[0] = slot;
+	done(snapshot);
+	return slot != CALM__NO_SLOT ? CALM_OK : CALM_ABSENT;
+}
+
+static calm_status cursor_step(struct calm_cursor *cursor, bool forward, calm_key *key, void **value)
+{
+	struct lock_snapshot *snapshot = (struct lock_snapshot *)cursor->snapshot;
+	if (!calm__snap_use(&snapshot->base.snap))
+		return CALM_ESTALE;
+	const struct calm__table *table = snapshot->table;
+	size_t slot = forward ? calm__table_next(table, cursor->state[0]) : calm__table_prev(table, cursor->state[0]);
+	if (slot != CALM__NO_SLOT) {
+		*key = calm__key_of(&snapshot->base.map->keys, table->slots[slot].key);
+		*value = table->slots[slot].value;
+		cursor->state[0] = forward ? slot + 1 : slot;
+	}
+	done(snapshot);
+	return slot != CALM__NO_SLOT ? CALM_OK : CALM_ABSENT;
+}
+
+static int walk(struct calm_map *base, calm_visit_fn *visit, void *context)
+{
+	struct calm_snapshot *at;
+	calm_status status = snapshot(base, &at);
+	if (status != CALM_OK)
+		return status;
+	int result = snapshot_each(at, visit, context);
+	snapshot_close(at);
+	return result;
+}
+
+static int each(const struct calm_map *base, calm_visit_fn *visit, void *context)
+{
+	return walk(&lockmap_of(base)->base, visit, context);
+}
+
+/* ---- the rest ---- */
+
+static uint64_t size(const struct calm_map *base)
+{
+	struct lockmap *map = lockmap_of(base);
+	pthread_rwlock_rdlock(&map->lock);
+	uint64_t count = map->table->count;
+	pthread_rwlock_unlock(&map->lock);
+	return count;
+}
+
+static calm_status reserve(struct calm_map *base, size_t entries)
+{
+	struct lockmap *map = lockmap_of(base);
+	calm_status status = CALM_OK;
+	pthread_rwlock_wrlock(&map->lock);
+	if (entries > calm__table_room(map->table))
+		status = resize_locked(map, entries);
+	pthread_rwlock_unlock(&map->lock);
+	return status;
+}
+
+static void stats(const struct calm_map *base, calm_stats *out)
+{
+	struct lockmap *map = lockmap_of(base);
+	/* order: none - statistics. */
+	out->history_bytes = load_relaxed(&map->history) +
+			     load_relaxed(&map->snaps.dead) * sizeof(struct calm__retired);
+	out->oldest_snapshot_ns = calm__snaps_oldest_ns(&map->snaps);
+}
+
+static const char *check(const struct calm_map *base)
+{
+	struct lockmap *map = lockmap_of(base);
+	pthread_rwlock_rdlock(&map->lock);
+	const char *broken = calm__table_check(map->table, &base->keys);
+	pthread_rwlock_unlock(&map->lock);
+	return broken;
+}
+
+static void destroy(struct calm_map *base)
+{
+	struct lockmap *map = lockmap_of(base);
+	release_table(map->table, base);
+	pthread_rwlock_destroy(&map->lock);
+}
+
+static const struct calm__kind lock_kind = {
+	.name = "lockmap",
+	.destroy = destroy,
+	.load = load,
+	.write = write_key,
+	.clear = clear,
+	.size = size,
+	.reserve = reserve,
+	.each = each,
+	.stats = stats,
+	.check = check,
+	.load_many = load_many,
+	.apply = apply,
+	.drain = drain,
+	.walk = walk,
+	.snapshot = snapshot,
+	.snapshot_close = snapshot_close,
+	.snapshot_load = snapshot_load,
+	.snapshot_each = snapshot_each,
+	.snapshot_size = snapshot_size,
+	.cursor_seek = cursor_seek,
+	.cursor_step = cursor_step,
+};
+
+static bool lock_init(pthread_rwlock_t *lock)
+{
+	pthread_rwlockattr_t attributes;
+	pthread_rwlockattr_init(&attributes);
+	pthread_rwlockattr_setkind_np(&attributes, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+	int failed = pthread_rwlock_init(lock, &attributes);
+	pthread_rwlockattr_destroy(&attributes);
+	return failed == 0;
+}
+
+calm_status calm_lockmap_create(calm_map **out, const calm_options *options)
+{
+	struct calm_map *base;
+	calm_status status = calm__map_new(&base, out, options, &lock_kind, sizeof(struct lockmap));
+	if (status != CALM_OK)
+		return status;
+	struct lockmap *map = lockmap_of(base);
+	map->cares = base->release || base->keys.kind == CALM_KEYS_BYTES;
+	calm__snaps_init(&map->snaps);
+	map->table = calm__table_new(&base->heap, options ? options->capacity : 0, map->cares);
+	if (!map->table || !lock_init(&map->lock)) {
+		calm__table_free(&base->heap, map->table);
+		calm__map_free(base);
+		return CALM_ENOMEM;
+	}
+	*out = base;
+	return CALM_OK;
+}

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The calm authors */
+/*
+ * The snapshot verbs: as map.c, each checks its arguments and calls the map's kind. diff is composed of a walk over one
+ * snapshot and loads from the other, which needs nothing of a kind.
+ */
+#include "map/kind.h"
+
+static void opened(calm_map *map)
+{
+	/* order: none - the handle reaches other threads by the user's own means. */
+	add_relaxed(&map->snapshots, 1);
+}
+
+calm_status calm_map_snapshot(calm_map *map, calm_snapshot **out)
+{
+	if (!map || !out)
+		return CALM_EINVAL;
+	if (!map->kind->snapshot)
+		return CALM_EUNSUPPORTED;
+	calm_status status = map->kind->snapshot(map, out);
+	if (status == CALM_OK)
+		opened(map);
+	return status;
+}
+
+calm_status calm_map_drain(calm_map *map, calm_snapshot **old)
+{
+	if (!map || !old)
+		return CALM_EINVAL;
+	if (!map->kind->drain)
+		return CALM_EUNSUPPORTED;
+	calm_status status = map->kind->drain(map, old);
+	if (status == CALM_OK)
+		opened(map);
+	return status;
+}
+
+void calm_snapshot_close(calm_snapshot *snapshot)
+{
+	if (!snapshot)
+		return;
+	calm_map *map = snapshot->map;
+	map->kind->snapshot_close(snapshot);
+	/* order: map.snapshots release -> calm_map_destroy(): the last use of the map by this snapshot. */
+	add_acq_rel(&map->snapshots, (uint64_t)-1);
+}
+
+calm_status calm_snapshot_load(calm_snapshot *snapshot, calm_key key, void **value)
+{
+	if (!snapshot || !value)
+		return CALM_EINVAL;
+	calm_status status = calm__key_check(&snapshot->map->keys, key);
+	return status == CALM_OK ? snapshot->map->kind->snapshot_load(snapshot, key, value) : status;
+}
+
+int calm_snapshot_each(calm_snapshot *snapshot, calm_visit_fn *visit, void *context)
+{
+	return snapshot && visit ? snapshot->map->kind->snapshot_each(snapshot, visit, context) : (int)CALM_EINVAL;
+}
+
+static int range(calm_snapshot *snapshot, const calm_key *from, const calm_key *to, bool ascending,
+		 calm_visit_fn *visit, void *context)
+{
+	if (!snapshot || !visit)
+		return CALM_EINVAL;
+	const calm_key *ends[] = {from, to};
+	for (int i = 0; i < 2; i++) {
+		calm_status status = ends[i] ? calm__key_check(&snapshot->map->keys, *ends[i]) : CALM_OK;
+		if (status != CALM_OK)
+			return status;
+	}
+	const struct calm__kind *kind = snapshot->map->kind;
+	if (!kind->snapshot_range)
+		return CALM_EUNSUPPORTED;
+	return kind->snapshot_range(snapshot, from, to, ascending, visit, context);
+}
+
+int calm_snapshot_range(calm_snapshot *snapshot, const calm_key *from, const calm_key *to, calm_visit_fn *visit,
+			void *context)
+{
+	return range(snapshot, from, to, true, visit, context);
+}
+
+int calm_snapshot_range_descending(calm_snapshot *snapshot, const calm_key *from, const calm_key *to,
+				   calm_visit_fn *visit, void *context)
+{
+	return range(snapshot, from, to, false, visit, context);
+}
+
+uint64_t calm_snapshot_stamp(const calm_snapshot *snapshot)
+{
+	return snapshot ? snapshot->snap.stamp : 0;
+}
+
+size_t calm_snapshot_size(calm_snapshot *snapshot)
+{
+	return snapshot ? (size_t)snapshot->map->kind->snapshot_size(snapshot) : 0;
+}
+
+struct diff {
+	calm_snapshot *other;
+	calm_diff_fn *visit;
+	void *context;
+};
+
+/* A binding of the older snapshot: report it if the younger has another value, or none. */
+static int diff_older(calm_key key, void *old_value, void *pointer)
+{
+	struct diff *diff = pointer;
+	void *new_value = NULL;
+	calm_status status = calm_snapshot_load(diff->other, key, &new_value);
+	if (status < CALM_OK)
+		return status;
+	bool after = status == CALM_OK;
+	if (after && new_value == old_value)
+		return 0;
+	return diff->visit(key, true, old_value, after, new_value, diff->context);
+}
+
+/* A binding of the younger snapshot: report it if the older has none. */
+static int diff_newer(calm_key key, void *new_value, void *pointer)
+{
+	struct diff *diff = pointer;
+	void *old_value = NULL;
+	calm_status status = calm_snapshot_load(diff->other, key, &old_value);
+	if (status != CALM_ABSENT)
+		return status < CALM_OK ? (int)status : 0;
+	return diff->visit(key, false, NULL, true, new_value, diff->context);
+}
+
+int calm_snapshot_diff(calm_snapshot *older, calm_snapshot *newer, calm_diff_fn *visit, void *context)
+{
+	if (!older || !newer || !visit || older->map != newer->map || older->snap.stamp > newer->snap.stamp)
+		return CALM_EINVAL;
+	struct diff diff = {newer, visit, context};
+	int result = calm_snapshot_each(older, diff_older, &diff);
+	if (result != 0)
+		return result;
+	diff.other = older;
+	return calm_snapshot_each(newer, diff_newer, &diff);
+}
+
+calm_status calm_cursor_init(calm_cursor *cursor, calm_snapshot *snapshot)
+{
+	if (!cursor || !snapshot)
+		return CALM_EINVAL;
+	*cursor = (calm_cursor){.snapshot = snapshot};
+	return CALM_OK;
+}
+
+calm_status calm_cursor_seek(calm_cursor *cursor, calm_key key)
+{
+	if (!cursor || !cursor->snapshot)
+		return CALM_EINVAL;
+	const struct calm_map *map = cursor->snapshot->map;
+	calm_status status = calm__key_check(&map->keys, key);
+	return status == CALM_OK ? map->kind->cursor_seek(cursor, key) : status;
+}
+
+static calm_status step(calm_cursor *cursor, bool forward, calm_key *key, void **value)
+{
+	if (!cursor || !cursor->snapshot)
+		return CALM_EINVAL;
+	calm_key unused_key;
+	void *unused_value;
+	return cursor->snapshot->map->kind->cursor_step(cursor, forward, key ? key : &unused_key,
+							value ? value : &unused_value);
+}
+
+calm_status calm_cursor_next(calm_cursor *cursor, calm_key *key, void **value)
+{
+	return step(cursor, true, key, value);
+}
+
+calm_status calm_cursor_prev(calm_cursor *cursor, calm_key *key, void **value)
+{
+	return step(cursor, false, key, value);
+}

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The calm authors */
+/*
+ * Read sections and deferred release, as the rest of the library uses them. The algorithm is described in read.c.
+ *
+ * A writer inside the library does
+ *     struct calm__self *self = calm__self();
+ *     calm__reserve(self, n)       may fail: nothing has changed yet
+ *     calm__enter(self);
+ *     … unlink, calm__retire(self, …) at most n times: cannot fail …
+ *     calm__leave(self);           the outermost one releases what is due
+ */
+#ifndef CALM_SYNC_READ_H
+#define CALM_SYNC_READ_H
+
+#include "base/atomic.h"
+#include "base/lock.h"
+#include "base/port.h"
+#include <calm/base.h>
+
+/* Threads attached at one time. Their records are zero pages of the program until used. */
+#define CALM__THREADS 16384
+/* Retired pointers in a block: it fills 4 KiB less malloc's header. */
+#define CALM__BLOCK_ITEMS 168
+/* A thread that has more than this waiting for readers waits with them, up to CALM__STALL_NS. */
+#define CALM__BACKLOG 4096
+#define CALM__STALL_NS 100000000U
+/* Release functions that may be running inside one another on one thread. */
+#define CALM__NESTED 8
+
+struct calm__retired {
+	void *pointer;
+	calm_release_fn *release;
+	void *context;
+};
+
+/* Retired pointers in order. taken <= marked <= used; items before marked may go once calm__domain.safe >= stamp. */
+struct calm__block {
+	struct calm__block *next;
+	uint64_t stamp;
+	uint32_t taken;
+	uint32_t marked;
+	uint32_t used;
+	struct calm__retired items[CALM__BLOCK_ITEMS];
+};
+
+/* What a thread has retired: a queue of blocks, stamps rising, the last one still open. Guarded by lock, but for room. */
+struct calm__bag {
+	struct calm__lock lock;
+	struct calm__block *first; /* NULL: empty */
+	struct calm__block *last;
+	struct calm__block *spare; /* empty blocks, linked */
+	uint32_t spares;
+	uint32_t room;     /* the owner's: so many calm__retire cannot fail; a lower bound */
+	shared_u64 pushed; /* ever; changed under lock */
+	shared_u64 popped; /* ever; popped == pushed: empty */
+	uint64_t peak;     /* of pushed - popped */
+};
+
+/*
+ * One per attached thread. Life: free -> attached (owner's id in thread) -> free again, when its thread exits; what its
+ * bag still holds stays there, for the next owner or any helper. Never unmapped, so a reclaimer may look at any time.
+ */
+struct calm__self {
+	/* The owner's line: reclaimers only read epoch. */
+	_Alignas(CALM__LINE) shared_u64 epoch; /* 0: outside; else the epoch in which the section began */
+	uint32_t depth;                        /* sections inside one another */
+	uint32_t nested;                       /* release functions inside one another */
+	bool due;                              /* a block was filled: settle at the end of the section */
+	bool fenced;                           /* no membarrier: the reader pays for the fence */
+	uint32_t index;                        /* of this record: spreads striped counters */
+
+	_Alignas(CALM__LINE) struct calm__bag bag;
+	shared_ptr running[CALM__NESTED]; /* contexts of the release functions being run */
+	shared_u32 thread;                /* kernel id; 0: free */
+	struct calm__self *next_free;
+};
+
+/* The epoch on a line of its own: read by every section, written once per filled block. */
+struct calm__domain {
+	_Alignas(CALM__LINE) shared_u64 epoch;
+	_Alignas(CALM__LINE) shared_u64 safe; /* everything stamped up to here may be released */
+};
+
+extern struct calm__domain calm__domain;
+extern _Thread_local struct calm__self *calm__current __attribute__((tls_model("initial-exec")));
+
+struct calm__self *calm__attach(void);
+void calm__settle(struct calm__self *self);
+
+/* The calling thread's record: the one way to per-thread state, so that fibers can stand in for threads. */
+static inline struct calm__self *calm__self(void)
+{
+	struct calm__self *self = calm__current;
+	return likely(self) ? self : calm__attach();
+}
+
+static inline void calm__enter(struct calm__self *self)
+{
+	if (self->depth++ > 0)
+		return;
+	/* order: read.epoch acquire <- seal(), mark(): a section that begins in a new epoch sees what was unlinked
+	 * before that epoch was opened. */
+	uint64_t epoch = load_acquire(&calm__domain.epoch);
+	/* order: read.section release -> grace(): ends with calm__leave's store; release here keeps the last section's
+	 * loads before this announcement. */
+	store_release(&self->epoch, epoch);
+	/* order: none - store-load: the announcement before the section's loads; its partner is in grace(). */
+	fence_section(self->fenced);
+}
+
+static inline void calm__leave(struct calm__self *self)
+{
+	if (--self->depth > 0)
+		return;
+	/* order: read.section release -> grace(): the section's loads come before its end. */
+	store_release(&self->epoch, 0);
+	if (unlikely(self->due))
+		calm__settle(self);
+}
+
+/* Makes sure that the next n calm__retire of this thread cannot fail. False: no memory. */
+bool calm__reserve_slow(struct calm__self *self, uint32_t n);
+static inline bool calm__reserve(struct calm__self *self, uint32_t n)
+{
+	return likely(self->bag.room >= n) || calm__reserve_slow(self, n);
+}
+
+/* After calm__reserve. Never runs anything: releases happen when the outermost section ends. */
+void calm__retire(struct calm__self *self, void *pointer, calm_release_fn *release, void *context);
+
+/*
+ * Blocks of their own, for what must wait for something else first (sync/snap.c). After calm__reserve(CALM__BLOCK_ITEMS +
+ * n), n > 0, calm__take_block() cannot fail, and n calm__retire cannot either. calm__retire_blocks() retires all that a
+ * linked list of them holds, and takes the blocks back; it cannot fail and needs no reserve.
+ */
+struct calm__block *calm__take_block(struct calm__self *self);
+void calm__retire_blocks(struct calm__self *self, struct calm__block *blocks);
+
+/*
+ * Waits until everything retired before the call has been released, and no release function with this context is running
+ * on another thread. CALM_EBUSY: inside a section, or CALM__NESTED release functions deep.
+ */
+calm_status calm__flush(const void *context);
+
+/* What reclamation is doing, for calm_map_stats and calm_debug_threads. */
+struct calm__backlog {
+	uint64_t waiting;
+	uint64_t peak; /* sum of each thread's own peak: at least the true one */
+	uint64_t stalls;
+	int stalled_thread;
+};
+void calm__backlog(struct calm__backlog *out);
+
+/* The i-th record; NULL past the last one ever used. */
+struct calm__self *calm__record(uint32_t i);
+
+#endif

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The calm authors */
+/*
+ * Open snapshots and dead lists.
+ *
+ * Opening takes the stamp S = epoch and increments the epoch, so everything written before carries a stamp <= S and
+ * everything after one > S. A displaced pointer with the life [birth, death) is seen by the open snapshots with birth <=
+ * S < death. It goes to the dead list of the newest of them. When a snapshot closes, each pointer on its list passes to
+ * the next older snapshot if it was born by then, and else is retired: every pointer is on the list of the newest open
+ * snapshot that sees it, and goes as soon as there is none. So one hot key under one long snapshot keeps one version, not
+ * all of them.
+ *
+ * A budget may oust a snapshot while it is in use: it is stale at once, and leaves the list when its last user does.
+ * use = number of users, with SNAP_STALE set by the ousting and SNAP_GONE by whoever then frees it.
+ *
+ * Source: dead lists, Ahrens, "How ZFS snapshots really work" (BSDCan 2019).
+ * Rejected: one list of the dead, searched at every close; the same without births, which keeps every version that was
+ * displaced under a snapshot, seen or not.
+ */
+#include "sync/snap.h"
+
+#define SNAP_STALE ((uint64_t)1 << 62)
+#define SNAP_GONE ((uint64_t)1 << 63)
+
+void calm__snaps_init(struct calm__snaps *snaps)
+{
+	*snaps = (struct calm__snaps){.epoch = 1};
+}
+
+void calm__snap_open(struct calm__snaps *snaps, struct calm__snap *snap)
+{
+	snap->opened_ns = calm__now_ns();
+	snap->dead = NULL;
+	snap->newer = NULL;
+	/* order: none - nobody else knows this snapshot yet. */
+	store_relaxed(&snap->use, 0);
+	calm__lock(&snaps->lock);
+	snap->older = snaps->newest;
+	if (snaps->newest)
+		snaps->newest->newer = snap;
+	else
+		snaps->oldest = snap;
+	snaps->newest = snap;
+	/* order: none - under snaps->lock, and the lock of the map's writers. */
+	snap->stamp = add_relaxed(&snaps->epoch, 1);
+	/* order: none - a count for people. */
+	add_relaxed(&snaps->open, 1);
+	calm__unlock(&snaps->lock);
+}
+
+bool calm__snap_use(struct calm__snap *snap)
+{
+	/* order: none - only a start for the compare-and-swap. */
+	uint64_t use = load_relaxed(&snap->use);
+	do {
+		if (use >= SNAP_STALE)
+			return false;
+		/* order: snap.use acquire <- calm__snap_done(), calm__snaps_oust(): users are counted one by one. */
+	} while (!cas_acq_rel(&snap->use, &use, use + 1));
+	return true;
+}
+
+/* Of all who see the last user of an ousted snapshot gone, one: the one who frees it. */
+static bool claim(struct calm__snap *snap)
+{
+	uint64_t stale = SNAP_STALE;
+	/* order: snap.use acquire <- calm__snap_done(): every user has read what it read. */
+	return cas_acq_rel(&snap->use, &stale, SNAP_STALE | SNAP_GONE);
+}
+
+bool calm__snap_done(struct calm__snap *snap)
+{
+	/* order: snap.use release -> claim(), calm__snap_use(), calm__snap_closes(): this user's reads come before. */
+	return add_acq_rel(&snap->use, (uint64_t)-1) == SNAP_STALE + 1 && claim(snap);
+}
+
+bool calm__snaps_oust(struct calm__snaps *snaps, const struct calm__snap *keep, struct calm__snap **gone)
+{
+	*gone = NULL;
+	calm__lock(&snaps->lock);
+	/* order: none - only this function sets SNAP_STALE, under snaps->lock. */
+	struct calm__snap *snap = snaps->oldest;
+	while (snap && (snap == keep || load_relaxed(&snap->use) >= SNAP_STALE))
+		snap = snap->newer;
+	if (snap) {
+		/* order: snap.use release -> calm__snap_use(): from here on nobody is let in. */
+		add_acq_rel(&snap->use, SNAP_STALE);
+		if (claim(snap))
+			*gone = snap;
+	}
+	calm__unlock(&snaps->lock);
+	return snap != NULL;
+}
+
+bool calm__snap_closes(struct calm__snap *snap)
+{
+	/* order: snap.use acquire <- calm__snap_done(): the users before this close have read what they read. */
+	return (load_acquire(&snap->use) & SNAP_GONE) == 0;
+}
+
+/* Parts what the older snapshots still see (the front, up to *end) from the rest. In place: a close cannot fail. */
+static struct calm__block *part(struct calm__block *blocks, uint64_t older, uint32_t *end)
+{
+	struct calm__block *keep = blocks;
+	uint32_t kept = 0;
+	for (struct calm__block *block = blocks; block; block = block->next) {
+		for (uint32_t i = 0; i < block->used; i++) {
+			if ((uint64_t)(uintptr_t)block->items[i].context > older)
+				continue;
+			if (kept == keep->used) {
+				keep = keep->next;
+				kept = 0;
+			}
+			struct calm__retired item = block->items[i];
+			block->items[i] = keep->items[kept];
+			keep->items[kept++] = item;
+		}
+	}
+	*end = kept;
+	return keep;
+}
+
+/* Under snaps->lock: what the next older snapshot sees becomes its own; the rest, with context, is left in the result. */
+static struct calm__block *inherit(struct calm__snap *older, struct calm__block *blocks, struct calm__self *self,
+				   void *context)
+{
+	uint32_t kept;
+	struct calm__block *edge = part(blocks, older->stamp, &kept);
+	if (edge == blocks && kept == 0)
+		return blocks;
+	if (kept < edge->used && calm__reserve(self, edge->used - kept)) {
+		/* Without memory the block's rest stays with the older snapshot: late, not lost. */
+		for (uint32_t i = kept; i < edge->used; i++)
+			calm__retire(self, edge->items[i].pointer, edge->items[i].release, context);
+		edge->used = kept;
+	}
+	struct calm__block *rest = edge->next;
+	edge->next = older->dead;
+	older->dead = blocks;
+	return rest;
+}
+
+static uint64_t items(const struct calm__block *block)
+{
+	uint64_t sum = 0;
+	for (; block; block = block->next)
+		sum += block->used;
+	return sum;
+}
+
+void calm__snap_leave(struct calm__snaps *snaps, struct calm__snap *snap, struct calm__self *self, void *context)
+{
+	calm__lock(&snaps->lock);
+	if (snap->newer)
+		snap->newer->older = snap->older;
+	else
+		snaps->newest = snap->older;
+	if (snap->older)
+		snap->older->newer = snap->newer;
+	else
+		snaps->oldest = snap->newer;
+	struct calm__block *blocks = snap->dead;
+	snap->dead = NULL;
+	uint64_t before = items(blocks) + (snap->older ? items(snap->older->dead) : 0);
+	if (blocks && snap->older)
+		blocks = inherit(snap->older, blocks, self, context);
+	uint64_t after = snap->older ? items(snap->older->dead) : 0;
+	/* order: none - counts, under snaps->lock. */
+	add_relaxed(&snaps->dead, after - before);
+	add_relaxed(&snaps->open, (uint64_t)-1);
+	calm__unlock(&snaps->lock);
+	for (struct calm__block *block = blocks; block; block = block->next)
+		for (uint32_t i = 0; i < block->used; i++)
+			block->items[i].context = context;
+	calm__retire_blocks(self, blocks);
+}
+
+void calm__displace(struct calm__snaps *snaps, struct calm__self *self, uint64_t birth, uint64_t death,
+		    struct calm__retired item)
+{
+	/* order: none - a snapshot that sees the pointer was opened under the lock that the caller has held since. */
+	if (load_relaxed(&snaps->open) == 0) {
+		calm__retire(self, item.pointer, item.release, item.context);
+		return;
+	}
+	calm__lock(&snaps->lock);
+	struct calm__snap *snap = snaps->newest;
+	while (snap && snap->stamp >= death)
+		snap = snap->older;
+	if (!snap || snap->stamp < birth) {
+		calm__unlock(&snaps->lock);
+		calm__retire(self, item.pointer, item.release, item.context);
+		return;
+	}
+	if (!snap->dead || snap->dead->used == CALM__BLOCK_ITEMS) {
+		struct calm__block *block = calm__take_block(self);
+		block->next = snap->dead;
+		snap->dead = block;
+	}
+	item.context = (void *)(uintptr_t)birth;
+	snap->dead->items[snap->dead->used++] = item;
+	/* order: none - a count, under snaps->lock. */
+	add_relaxed(&snaps->dead, 1);
+	calm__unlock(&snaps->lock);
+}
+
+uint64_t calm__snaps_oldest_ns(struct calm__snaps *snaps)
+{
+	calm__lock(&snaps->lock);
+	uint64_t opened = snaps->oldest ? snaps->oldest->opened_ns : 0;
+	calm__unlock(&snaps->lock);
+	return opened ? calm__now_ns() - opened : 0;
+}
