@@ -54,7 +54,8 @@
 #define SETTLE_BLOCKS 2
 
 struct calm__domain calm__domain = {.epoch = 1};
-_Thread_local struct calm__self *calm__current __attribute__((tls_model("initial-exec")));
+struct calm__self calm__nobody = {.state = CALM__NOBODY};
+_Thread_local struct calm__self *calm__current __attribute__((tls_model("initial-exec"))) = &calm__nobody;
 
 static struct calm__self records[CALM__THREADS];
 
@@ -106,7 +107,7 @@ static void put_free(struct calm__self *self)
 static void thread_exits(void *pointer)
 {
 	struct calm__self *self = pointer;
-	self->depth = 0;
+	self->state &= ~CALM__DEPTH;
 	self->nested = 0;
 	for (uint32_t k = 0; k < CALM__NESTED; k++)
 		/* order: read.running release -> calm__flush(): a release function that ends its thread is done. */
@@ -118,8 +119,7 @@ static void thread_exits(void *pointer)
 		grace();
 		run_due(self, &self->bag, UINT32_MAX);
 	}
-	self->due = false;
-	calm__current = NULL;
+	calm__current = &calm__nobody;
 	calm__lock(&threads.lock);
 	put_free(self);
 	calm__unlock(&threads.lock);
@@ -146,17 +146,16 @@ static void fork_child(void)
 		threads.asymmetric = calm__membarrier_register();
 	for (uint32_t i = 0; i < records_used(); i++) {
 		struct calm__self *self = &records[i];
-		self->fenced = !threads.asymmetric;
 		/* order: none - the child has one thread. */
 		if (self == calm__current) {
 			store_relaxed(&self->thread, (uint32_t)calm__thread_id());
+			self->state |= threads.asymmetric ? 0 : CALM__FENCE;
 		} else if (load_relaxed(&self->thread) != 0) {
 			store_relaxed(&self->epoch, 0);
 			for (uint32_t k = 0; k < CALM__NESTED; k++)
 				store_relaxed(&self->running[k], NULL);
-			self->depth = 0;
+			self->state = 0;
 			self->nested = 0;
-			self->due = false;
 			put_free(self);
 		}
 	}
@@ -189,7 +188,7 @@ struct calm__self *calm__attach(void)
 			store_release(&threads.used, used + 1);
 		}
 		if (self) {
-			self->fenced = !threads.asymmetric;
+			self->state = threads.asymmetric ? 0 : CALM__FENCE;
 			/* order: none - under threads.lock; elsewhere only shown to people. */
 			store_relaxed(&self->thread, (uint32_t)calm__thread_id());
 		}
@@ -201,6 +200,38 @@ struct calm__self *calm__attach(void)
 		calm__misuse("calm_read_begin", "no memory to notice when this thread exits");
 	calm__current = self;
 	return self;
+}
+
+/* ---- sections that need more than a store ---- */
+
+void calm__enter_slow(struct calm__self *self)
+{
+	if (self->state & CALM__NOBODY)
+		self = calm__attach();
+	if (!calm__inside(self)) {
+		/* order: read.epoch acquire <- seal(), wait_for_readers(): as in calm__enter(). */
+		uint64_t epoch = load_acquire(&calm__domain.epoch);
+		/* order: read.section release -> grace_of(): as in calm__enter(). */
+		store_release(&self->epoch, epoch);
+		/* order: none - store-load, as in calm__enter(); in full where the kernel cannot help. */
+		fence_section((self->state & CALM__FENCE) != 0);
+	}
+	if ((self->state & CALM__DEPTH) == CALM__DEPTH)
+		calm__misuse("calm_read_begin", "65536 sections inside one another");
+	self->state++;
+}
+
+void calm__leave_slow(struct calm__self *self)
+{
+	if (!calm__inside(self))
+		calm__misuse("calm_read_end", "no read section is open on this thread");
+	self->state--;
+	if (calm__inside(self))
+		return;
+	/* order: read.section release -> grace_of(): the section's loads come before its end. */
+	store_release(&self->epoch, 0);
+	if (self->state & CALM__DUE)
+		calm__settle(self);
 }
 
 /* ---- filling a bag ---- */
@@ -313,7 +344,7 @@ void calm__retire_blocks(struct calm__self *self, struct calm__block *blocks)
 		count_pushed(bag, blocks->used);
 	}
 	bag->room = bag_room(bag);
-	self->due = true;
+	self->state |= CALM__DUE;
 	calm__unlock(&bag->lock);
 }
 
@@ -331,7 +362,7 @@ void calm__retire(struct calm__self *self, void *pointer, calm_release_fn *relea
 	count_pushed(bag, 1);
 	if (block->used == CALM__BLOCK_ITEMS) {
 		seal(block);
-		self->due = true;
+		self->state |= CALM__DUE;
 	}
 	calm__unlock(&bag->lock);
 }
@@ -509,8 +540,8 @@ void calm__settle(struct calm__self *self)
 	if (self->nested > 0)
 		return; /* the run_due() that we are inside of goes on */
 	struct calm__bag *bag = &self->bag;
-	while (self->due) {
-		self->due = false;
+	while (self->state & CALM__DUE) {
+		self->state &= ~CALM__DUE;
 		grace();
 		run_due(self, bag, SETTLE_BLOCKS);
 		/* order: none - a hint. */
@@ -525,7 +556,7 @@ void calm__settle(struct calm__self *self)
 			break;
 		calm__wait_turn(patience.turn++);
 	}
-	self->due = false;
+	self->state &= ~CALM__DUE;
 }
 
 /* Until every section that is open now has ended. */
@@ -569,7 +600,7 @@ static void flush_bag(struct calm__self *self, struct calm__bag *bag)
 calm_status calm__flush(const void *context)
 {
 	struct calm__self *self = calm__self();
-	if (self->depth > 0 || self->nested == CALM__NESTED)
+	if (calm__inside(self) || self->nested == CALM__NESTED)
 		return CALM_EBUSY;
 	wait_for_readers();
 	for (uint32_t i = 0; i < records_used(); i++)
@@ -609,20 +640,17 @@ void calm__backlog(struct calm__backlog *out)
 
 void calm_read_begin(void)
 {
-	calm__enter(calm__self());
+	calm__enter(calm__current);
 }
 
 void calm_read_end(void)
 {
-	struct calm__self *self = calm__current;
-	if (unlikely(!self || self->depth == 0))
-		calm__misuse("calm_read_end", "no read section is open on this thread");
-	calm__leave(self);
+	calm__leave(calm__current);
 }
 
 bool calm_read_active(void)
 {
-	return calm__current && calm__current->depth > 0;
+	return calm__inside(calm__current);
 }
 
 calm_status calm_retire(void *pointer, calm_release_fn *release, void *context)
@@ -632,11 +660,11 @@ calm_status calm_retire(void *pointer, calm_release_fn *release, void *context)
 	struct calm__self *self = calm__self();
 	if (likely(calm__reserve(self, 1))) {
 		calm__retire(self, pointer, release, context);
-		if (unlikely(self->due) && self->depth == 0)
+		if (unlikely(self->state == CALM__DUE || self->state == (CALM__DUE | CALM__FENCE)))
 			calm__settle(self);
 		return CALM_OK;
 	}
-	if (self->depth > 0)
+	if (calm__inside(self))
 		return CALM_ENOMEM;
 	wait_for_readers();
 	release(pointer, context);

@@ -28,6 +28,12 @@
 /* Release functions that may be running inside one another on one thread. */
 #define CALM__NESTED 8
 
+/* A thread's state: how deep it is in sections, and why the end or the beginning of one may need more than a store. */
+#define CALM__DEPTH 0xffffU
+#define CALM__DUE 0x10000U    /* a block was filled: settle at the end of the section */
+#define CALM__FENCE 0x20000U  /* no membarrier: the reader pays for the fence */
+#define CALM__NOBODY 0x40000U /* not a thread's record: attach first */
+
 struct calm__retired {
 	void *pointer;
 	calm_release_fn *release;
@@ -64,10 +70,8 @@ struct calm__bag {
 struct calm__self {
 	/* The owner's line: reclaimers only read epoch. */
 	_Alignas(CALM__LINE) shared_u64 epoch; /* 0: outside; else the epoch in which the section began */
-	uint32_t depth;                        /* sections inside one another */
+	uint32_t state;                        /* sections inside one another, | CALM__DUE | CALM__FENCE */
 	uint32_t nested;                       /* release functions inside one another */
-	bool due;                              /* a block was filled: settle at the end of the section */
-	bool fenced;                           /* no membarrier: the reader pays for the fence */
 	uint32_t index;                        /* of this record: spreads striped counters */
 
 	_Alignas(CALM__LINE) struct calm__bag bag;
@@ -83,40 +87,57 @@ struct calm__domain {
 };
 
 extern struct calm__domain calm__domain;
+/* The calling thread's record; calm__nobody before its first section. */
 extern _Thread_local struct calm__self *calm__current __attribute__((tls_model("initial-exec")));
+extern struct calm__self calm__nobody;
 
 struct calm__self *calm__attach(void);
 void calm__settle(struct calm__self *self);
+void calm__enter_slow(struct calm__self *self);
+void calm__leave_slow(struct calm__self *self);
 
 /* The calling thread's record: the one way to per-thread state, so that fibers can stand in for threads. */
 static inline struct calm__self *calm__self(void)
 {
 	struct calm__self *self = calm__current;
-	return likely(self) ? self : calm__attach();
+	return likely(self != &calm__nobody) ? self : calm__attach();
 }
 
+/*
+ * Both store constants where they could add and subtract: a sum would hang on the one before it, and chain each section
+ * to the next through memory, 4 ns a pair.
+ */
 static inline void calm__enter(struct calm__self *self)
 {
-	if (self->depth++ > 0)
+	if (unlikely(self->state != 0)) {
+		calm__enter_slow(self);
 		return;
-	/* order: read.epoch acquire <- seal(), mark(): a section that begins in a new epoch sees what was unlinked
-	 * before that epoch was opened. */
+	}
+	self->state = 1;
+	/* order: read.epoch acquire <- seal(), wait_for_readers(): a section that begins in a new epoch sees what was
+	 * unlinked before that epoch was opened. */
 	uint64_t epoch = load_acquire(&calm__domain.epoch);
-	/* order: read.section release -> grace(): ends with calm__leave's store; release here keeps the last section's
-	 * loads before this announcement. */
+	/* order: read.section release -> grace_of(): keeps the last section's loads before this announcement. */
 	store_release(&self->epoch, epoch);
-	/* order: none - store-load: the announcement before the section's loads; its partner is in grace(). */
-	fence_section(self->fenced);
+	/* order: none - store-load: the announcement before the section's loads; its partner is in grace_of(). */
+	fence_section(false);
 }
 
 static inline void calm__leave(struct calm__self *self)
 {
-	if (--self->depth > 0)
+	if (unlikely(self->state != 1)) {
+		calm__leave_slow(self);
 		return;
-	/* order: read.section release -> grace(): the section's loads come before its end. */
+	}
+	self->state = 0;
+	/* order: read.section release -> grace_of(): the section's loads come before its end. */
 	store_release(&self->epoch, 0);
-	if (unlikely(self->due))
-		calm__settle(self);
+}
+
+/* Whether the thread is inside a section. */
+static inline bool calm__inside(const struct calm__self *self)
+{
+	return (self->state & CALM__DEPTH) != 0;
 }
 
 /* Makes sure that the next n calm__retire of this thread cannot fail. False: no memory. */
