@@ -110,7 +110,8 @@ static void thread_exits(void *pointer)
 	self->state &= ~CALM__DEPTH;
 	self->nested = 0;
 	for (uint32_t k = 0; k < CALM__NESTED; k++)
-		/* order: read.running release -> calm__flush(): a release function that ends its thread is done. */
+		/* order: read.running release -> is_running(), wait_for_releases(): a release function that ends its
+		 * thread is done. */
 		store_release(&self->running[k], NULL);
 	/* order: read.section release -> grace(): a thread that exits inside a section ends it. */
 	store_release(&self->epoch, 0);
@@ -451,11 +452,27 @@ static bool stalled(struct patience *patience)
 
 /* ---- emptying a bag ---- */
 
-/* Takes emptied blocks off the front, under bag->lock: to the spares, or linked to *empty. The last stays open if it can. */
-static void drop_empty(struct calm__bag *bag, struct calm__block **empty)
+/* Under bag->lock. popped counts what the queue has moved on by, so an item taken from its middle counts when passed. */
+static void count_popped(struct calm__bag *bag)
+{
+	/* order: none - changes only under bag->lock. */
+	store_relaxed(&bag->popped, load_relaxed(&bag->popped) + 1);
+}
+
+/*
+ * Under bag->lock: passes over what take_own() took from the front, and takes emptied blocks off it: to the spares, or
+ * linked to *empty. The last block stays, open, if it has room.
+ */
+static void drop_front(struct calm__bag *bag, struct calm__block **empty)
 {
 	struct calm__block *block;
-	while ((block = bag->first) && block->taken == block->used) {
+	while ((block = bag->first)) {
+		while (block->taken < block->used && !block->items[block->taken].release) {
+			block->taken++;
+			count_popped(bag);
+		}
+		if (block->taken < block->used)
+			return;
 		if (block == bag->last && block->used < CALM__BLOCK_ITEMS) {
 			block->taken = block->marked = block->used = 0;
 			return;
@@ -475,16 +492,36 @@ static void drop_empty(struct calm__bag *bag, struct calm__block **empty)
 /* Takes the next item that is due; under bag->lock. */
 static bool pop(struct calm__bag *bag, struct calm__retired *item, struct calm__block **empty)
 {
-	drop_empty(bag, empty); /* a block that was closed early may hold nothing */
+	drop_front(bag, empty);
 	struct calm__block *block = bag->first;
 	/* order: read.safe acquire <- grace_of(): whose sections ended, their loads are done. */
-	if (!block || block->taken == block->marked || block->stamp > load_acquire(&calm__domain.safe))
+	if (!block || block->taken >= block->marked || block->stamp > load_acquire(&calm__domain.safe))
 		return false;
 	*item = block->items[block->taken++];
-	/* order: none - under bag->lock. */
-	store_relaxed(&bag->popped, load_relaxed(&bag->popped) + 1);
-	drop_empty(bag, empty);
+	count_popped(bag);
+	drop_front(bag, empty);
 	return true;
+}
+
+static void free_blocks(struct calm__block *blocks)
+{
+	for (struct calm__block *next; blocks; blocks = next) {
+		next = blocks->next;
+		calm__free(&calm__malloc, blocks);
+	}
+}
+
+/* Releases items that this thread alone has, and has announced in running. */
+static void run(struct calm__self *self, const struct calm__retired *items, uint32_t n)
+{
+	self->nested++;
+	for (uint32_t i = 0; i < n; i++)
+		items[i].release(items[i].pointer, items[i].context);
+	self->nested--;
+	/* order: none - for calm_read_wait(), which only needs to see it move, before running's edge. */
+	store_relaxed(&self->runs, load_relaxed(&self->runs) + 1);
+	/* order: read.running release -> is_running(), wait_for_releases(): the releases are done. */
+	store_release(&self->running[self->nested], NULL);
 }
 
 /* Releases at most so many blocks' worth of what is due in a bag, which may be another thread's. */
@@ -497,22 +534,14 @@ static void run_due(struct calm__self *self, struct calm__bag *bag, unsigned blo
 		calm__lock(&bag->lock);
 		bool any = pop(bag, &item, &empty);
 		if (any)
-			/* order: none - bag->lock hands it to calm__flush(), which looks after it emptied the bag. */
-			store_relaxed(&self->running[self->nested], item.context);
+			/* order: none - bag->lock hands it to who waits for it, after searching the bag. */
+			store_relaxed(&self->running[self->nested], item.context ? item.context : &calm__nobody);
 		calm__unlock(&bag->lock);
 		if (!any)
 			break;
-		self->nested++;
-		item.release(item.pointer, item.context);
-		self->nested--;
-		/* order: read.running release -> calm__flush(): the release is done. */
-		store_release(&self->running[self->nested], NULL);
+		run(self, &item, 1);
 	}
-	while (empty) {
-		struct calm__block *next = empty->next;
-		calm__free(&calm__malloc, empty);
-		empty = next;
-	}
+	free_blocks(empty);
 }
 
 /* Threads that exited left something: take a share of it. */
@@ -571,15 +600,30 @@ static void wait_for_readers(void)
 	}
 }
 
-static bool is_running(struct calm__self *self, const void *context)
+/* Whether another thread runs a release function with this context. */
+static bool is_running(const struct calm__self *self, const void *context)
 {
 	for (uint32_t i = 0; i < records_used(); i++) {
-		/* order: read.running acquire <- run_due(): its release is done when it is no longer there. */
-		for (uint32_t k = 0; &records[i] != self && k < CALM__NESTED; k++)
-			if (context && load_acquire(&records[i].running[k]) == context)
+		for (uint32_t k = 0; &records[i] != self && k < CALM__NESTED; k++) {
+			/* order: read.running acquire <- run(), thread_exits(): done when it has gone. */
+			if (load_acquire(&records[i].running[k]) == context)
 				return true;
+		}
 	}
 	return false;
+}
+
+/* Until every release function that runs now, on any thread, has returned. */
+static void wait_for_releases(void)
+{
+	for (uint32_t i = 0; i < records_used(); i++) {
+		struct calm__self *other = &records[i];
+		/* order: none - only whether it moves. */
+		uint64_t runs = load_relaxed(&other->runs);
+		/* order: read.running acquire <- run(), thread_exits(): done when it has gone, or another came. */
+		for (unsigned turn = 0; load_acquire(&other->running[0]) && load_relaxed(&other->runs) == runs; turn++)
+			calm__wait_turn(turn);
+	}
 }
 
 /* Empties a bag of all that it held at the call. */
@@ -587,7 +631,7 @@ static void flush_bag(struct calm__self *self, struct calm__bag *bag)
 {
 	uint64_t target = mark(bag); /* once: a mark renewed in the loop would chase a busy owner for ever */
 	struct patience patience = {0};
-	/* order: none - a number that only rises; what was taken but still runs, is_running() waits for. */
+	/* order: none - a number that only rises; what was taken but still runs, wait_for_releases() waits for. */
 	while (load_relaxed(&bag->popped) < target) {
 		if (patience.turn > 0)
 			calm__wait_turn(patience.turn);
@@ -597,6 +641,39 @@ static void flush_bag(struct calm__self *self, struct calm__bag *bag)
 	}
 }
 
+/* Takes at most n items with this context out of the middle of a bag. */
+static uint32_t take_own(struct calm__self *self, struct calm__bag *bag, const void *context,
+			 struct calm__retired *items, uint32_t n)
+{
+	uint32_t found = 0;
+	struct calm__block *empty = NULL;
+	calm__lock(&bag->lock);
+	for (struct calm__block *block = bag->first; block && found < n; block = block->next) {
+		for (uint32_t i = block->taken; i < block->used && found < n; i++) {
+			if (block->items[i].context != context || !block->items[i].release)
+				continue;
+			items[found++] = block->items[i];
+			block->items[i].release = NULL;
+		}
+	}
+	drop_front(bag, &empty);
+	if (found > 0)
+		/* order: none - as in run_due(). */
+		store_relaxed(&self->running[self->nested], (void *)(uintptr_t)context);
+	calm__unlock(&bag->lock);
+	free_blocks(empty);
+	return found;
+}
+
+/* Releases what a bag holds for one context; the readers have been waited for. */
+static void flush_own(struct calm__self *self, struct calm__bag *bag, const void *context)
+{
+	struct calm__retired items[64];
+	uint32_t n;
+	while ((n = take_own(self, bag, context, items, 64)) > 0)
+		run(self, items, n);
+}
+
 calm_status calm__flush(const void *context)
 {
 	struct calm__self *self = calm__self();
@@ -604,7 +681,7 @@ calm_status calm__flush(const void *context)
 		return CALM_EBUSY;
 	wait_for_readers();
 	for (uint32_t i = 0; i < records_used(); i++)
-		flush_bag(self, &records[i].bag);
+		flush_own(self, &records[i].bag, context);
 	for (unsigned turn = 0; is_running(self, context); turn++)
 		calm__wait_turn(turn);
 	return CALM_OK;
@@ -673,5 +750,12 @@ calm_status calm_retire(void *pointer, calm_release_fn *release, void *context)
 
 calm_status calm_read_wait(void)
 {
-	return calm__self()->nested > 0 ? CALM_EBUSY : calm__flush(NULL);
+	struct calm__self *self = calm__self();
+	if (calm__inside(self) || self->nested > 0)
+		return CALM_EBUSY;
+	wait_for_readers();
+	for (uint32_t i = 0; i < records_used(); i++)
+		flush_bag(self, &records[i].bag);
+	wait_for_releases();
+	return CALM_OK;
 }

@@ -40,7 +40,10 @@ struct calm__retired {
 	void *context;
 };
 
-/* Retired pointers in order. taken <= marked <= used; items before marked may go once calm__domain.safe >= stamp. */
+/*
+ * Retired pointers in order. taken <= used, marked <= used; items from taken to marked may go once calm__domain.safe >=
+ * stamp. One that was taken out of turn has no release any more.
+ */
 struct calm__block {
 	struct calm__block *next;
 	uint64_t stamp;
@@ -76,6 +79,7 @@ struct calm__self {
 
 	_Alignas(CALM__LINE) struct calm__bag bag;
 	shared_ptr running[CALM__NESTED]; /* contexts of the release functions being run */
+	shared_u64 runs;                  /* release functions that have returned */
 	shared_u32 thread;                /* kernel id; 0: free */
 	struct calm__self *next_free;
 };
