@@ -38,170 +38,13 @@
  */
 #include "sync/read.h"
 
-#include "base/alloc.h"
-#include "base/probe.h"
+#include "sync/bag.h"
+#include "sync/grace.h"
+#include "sync/thread.h"
 
-#include <pthread.h>
-
-/* The tests build the library once more as if the kernel had no membarrier. */
-#ifdef CALM_FENCED
-#define CALM__FENCED true
-#else
-#define CALM__FENCED false
-#endif
-
-#define SPARES 2
 #define SETTLE_BLOCKS 2
 
 struct calm__domain calm__domain = {.epoch = 1};
-struct calm__self calm__nobody = {.state = CALM__NOBODY};
-_Thread_local struct calm__self *calm__current __attribute__((tls_model("initial-exec"))) = &calm__nobody;
-
-static struct calm__self records[CALM__THREADS];
-
-static struct {
-	struct calm__lock lock; /* guards attaching and detaching: free, and used's growth */
-	struct calm__self *free;
-	shared_u32 used;      /* records ever attached: the scan's end */
-	shared_u32 abandoned; /* free records whose bags may not be empty: a hint */
-	shared_u64 stalls;
-	shared_u64 stalled_epoch; /* the stalled section's epoch; 0: no stall */
-	shared_u32 stalled_record;
-	bool asymmetric;
-	pthread_key_t exits;
-} threads;
-
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-/* ---- attaching and detaching ---- */
-
-static uint32_t records_used(void)
-{
-	/* order: read.used acquire <- calm__attach(): a counted record is initialized. */
-	return load_acquire(&threads.used);
-}
-
-static uint64_t bag_waiting(struct calm__bag *bag)
-{
-	/* order: none - popped first: it never passes pushed, so a stale pair is a number that was true or too big. */
-	uint64_t popped = load_relaxed(&bag->popped);
-	uint64_t pushed = load_relaxed(&bag->pushed);
-	return pushed - popped;
-}
-
-static void run_due(struct calm__self *self, struct calm__bag *bag, unsigned blocks);
-static uint64_t grace(void);
-static uint64_t mark(struct calm__bag *bag);
-
-static void put_free(struct calm__self *self)
-{
-	/* order: none - under threads.lock. */
-	store_relaxed(&self->thread, 0);
-	self->next_free = threads.free;
-	threads.free = self;
-	if (bag_waiting(&self->bag) > 0)
-		/* order: none - a hint, looked at by every settle. */
-		add_relaxed(&threads.abandoned, 1);
-}
-
-static void thread_exits(void *pointer)
-{
-	struct calm__self *self = pointer;
-	self->state &= ~CALM__DEPTH;
-	self->nested = 0;
-	for (uint32_t k = 0; k < CALM__NESTED; k++)
-		/* order: read.running release -> is_running(), wait_for_releases(): a release function that ends its
-		 * thread is done. */
-		store_release(&self->running[k], NULL);
-	/* order: read.section release -> grace(): a thread that exits inside a section ends it. */
-	store_release(&self->epoch, 0);
-	if (bag_waiting(&self->bag) > 0) {
-		mark(&self->bag);
-		grace();
-		run_due(self, &self->bag, UINT32_MAX);
-	}
-	calm__current = &calm__nobody;
-	calm__lock(&threads.lock);
-	put_free(self);
-	calm__unlock(&threads.lock);
-}
-
-static void fork_prepare(void)
-{
-	calm__lock(&threads.lock);
-	for (uint32_t i = 0; i < records_used(); i++)
-		calm__lock(&records[i].bag.lock);
-}
-
-static void fork_unlock(void)
-{
-	for (uint32_t i = 0; i < records_used(); i++)
-		calm__unlock(&records[i].bag.lock);
-	calm__unlock(&threads.lock);
-}
-
-/* Only the forking thread lives on: the sections of the others are over, their bags are inherited. */
-static void fork_child(void)
-{
-	if (threads.asymmetric)
-		threads.asymmetric = calm__membarrier_register();
-	for (uint32_t i = 0; i < records_used(); i++) {
-		struct calm__self *self = &records[i];
-		/* order: none - the child has one thread. */
-		if (self == calm__current) {
-			store_relaxed(&self->thread, (uint32_t)calm__thread_id());
-			self->state |= threads.asymmetric ? 0 : CALM__FENCE;
-		} else if (load_relaxed(&self->thread) != 0) {
-			store_relaxed(&self->epoch, 0);
-			for (uint32_t k = 0; k < CALM__NESTED; k++)
-				store_relaxed(&self->running[k], NULL);
-			self->state = 0;
-			self->nested = 0;
-			put_free(self);
-		}
-	}
-	fork_unlock();
-}
-
-static void start(void)
-{
-	threads.asymmetric = !CALM__FENCED && calm__membarrier_register();
-	if (pthread_key_create(&threads.exits, thread_exits) != 0)
-		calm__misuse("calm_read_begin", "no thread key left: the process has used all PTHREAD_KEYS_MAX");
-	pthread_atfork(fork_prepare, fork_unlock, fork_child);
-}
-
-struct calm__self *calm__attach(void)
-{
-	pthread_once(&once, start);
-	struct calm__self *self = NULL;
-	for (unsigned turn = 0; !self; turn++) {
-		calm__lock(&threads.lock);
-		/* order: none - grows only under threads.lock. */
-		uint32_t used = load_relaxed(&threads.used);
-		if (threads.free) {
-			self = threads.free;
-			threads.free = self->next_free;
-		} else if (used < CALM__THREADS) {
-			self = &records[used];
-			self->index = used;
-			/* order: read.used release -> records_used(): the record before its number. */
-			store_release(&threads.used, used + 1);
-		}
-		if (self) {
-			self->state = threads.asymmetric ? 0 : CALM__FENCE;
-			/* order: none - under threads.lock; elsewhere only shown to people. */
-			store_relaxed(&self->thread, (uint32_t)calm__thread_id());
-		}
-		calm__unlock(&threads.lock);
-		if (!self)
-			calm__wait_turn(turn);
-	}
-	if (pthread_setspecific(threads.exits, self) != 0)
-		calm__misuse("calm_read_begin", "no memory to notice when this thread exits");
-	calm__current = self;
-	return self;
-}
 
 /* ---- sections that need more than a store ---- */
 
@@ -210,7 +53,7 @@ void calm__enter_slow(struct calm__self *self)
 	if (self->state & CALM__NOBODY)
 		self = calm__attach();
 	if (!calm__inside(self)) {
-		/* order: read.epoch acquire <- seal(), wait_for_readers(): as in calm__enter(). */
+		/* order: read.epoch acquire <- seal(), calm__wait_for_readers(): as in calm__enter(). */
 		uint64_t epoch = load_acquire(&calm__domain.epoch);
 		/* order: read.section release -> grace_of(): as in calm__enter(). */
 		store_release(&self->epoch, epoch);
@@ -235,280 +78,13 @@ void calm__leave_slow(struct calm__self *self)
 		calm__settle(self);
 }
 
-/* ---- filling a bag ---- */
+/* ---- releasing ---- */
 
-/* Under bag->lock: everything in the open block may go once the sections that are open now have ended. */
-static void seal(struct calm__block *block)
+/* Under the lock of the bag that the item was taken from: from here on it is in no bag, but is being released. */
+static void announce(struct calm__self *self, const void *context)
 {
-	block->marked = block->used;
-	/* order: read.epoch release -> calm__enter(): what was unlinked before, with the epoch that follows it. */
-	block->stamp = add_acq_rel(&calm__domain.epoch, 1) + 1;
-}
-
-/* Stamps the open block without closing it, so that what it holds now becomes due. How much was ever pushed. */
-static uint64_t mark(struct calm__bag *bag)
-{
-	calm__lock(&bag->lock);
-	if (bag->last && bag->last->marked < bag->last->used)
-		seal(bag->last);
-	/* order: none - under bag->lock. */
-	uint64_t pushed = load_relaxed(&bag->pushed);
-	calm__unlock(&bag->lock);
-	return pushed;
-}
-
-static void add_spare(struct calm__bag *bag, struct calm__block *block)
-{
-	block->next = bag->spare;
-	bag->spare = block;
-	bag->spares++;
-}
-
-/* Under bag->lock. */
-static uint32_t bag_room(const struct calm__bag *bag)
-{
-	uint32_t open = bag->last ? CALM__BLOCK_ITEMS - bag->last->used : 0;
-	return open + bag->spares * CALM__BLOCK_ITEMS;
-}
-
-bool calm__reserve_slow(struct calm__self *self, uint32_t n)
-{
-	struct calm__bag *bag = &self->bag;
-	calm__lock(&bag->lock);
-	bag->room = bag_room(bag);
-	calm__unlock(&bag->lock);
-	while (bag->room < n) {
-		struct calm__block *block = calm__alloc(&calm__malloc, sizeof(*block));
-		if (!block)
-			return false;
-		calm__lock(&bag->lock);
-		add_spare(bag, block);
-		calm__unlock(&bag->lock);
-		bag->room += CALM__BLOCK_ITEMS;
-	}
-	return true;
-}
-
-static struct calm__block *take_spare(struct calm__bag *bag)
-{
-	struct calm__block *block = bag->spare;
-	bag->spare = block->next;
-	bag->spares--;
-	block->next = NULL;
-	block->taken = block->marked = block->used = 0;
-	return block;
-}
-
-static void append_block(struct calm__bag *bag, struct calm__block *block)
-{
-	if (bag->last)
-		bag->last->next = block;
-	else
-		bag->first = block;
-	bag->last = block;
-}
-
-static void count_pushed(struct calm__bag *bag, uint64_t n)
-{
-	/* order: none - both change only under bag->lock. */
-	uint64_t pushed = load_relaxed(&bag->pushed) + n;
-	store_relaxed(&bag->pushed, pushed);
-	uint64_t waiting = pushed - load_relaxed(&bag->popped);
-	if (waiting > bag->peak)
-		bag->peak = waiting;
-}
-
-struct calm__block *calm__take_block(struct calm__self *self)
-{
-	struct calm__bag *bag = &self->bag;
-	calm__lock(&bag->lock);
-	struct calm__block *block = take_spare(bag);
-	bag->room -= CALM__BLOCK_ITEMS;
-	calm__unlock(&bag->lock);
-	return block;
-}
-
-void calm__retire_blocks(struct calm__self *self, struct calm__block *blocks)
-{
-	if (!blocks)
-		return;
-	struct calm__bag *bag = &self->bag;
-	calm__lock(&bag->lock);
-	if (bag->last)
-		seal(bag->last); /* closed early: stamps rise along the queue */
-	for (struct calm__block *next; blocks; blocks = next) {
-		next = blocks->next;
-		blocks->next = NULL;
-		blocks->taken = 0;
-		seal(blocks);
-		append_block(bag, blocks);
-		count_pushed(bag, blocks->used);
-	}
-	bag->room = bag_room(bag);
-	self->state |= CALM__DUE;
-	calm__unlock(&bag->lock);
-}
-
-void calm__retire(struct calm__self *self, void *pointer, calm_release_fn *release, void *context)
-{
-	struct calm__bag *bag = &self->bag;
-	calm__lock(&bag->lock);
-	struct calm__block *block = bag->last;
-	if (!block || block->used == CALM__BLOCK_ITEMS) {
-		block = take_spare(bag);
-		append_block(bag, block);
-	}
-	block->items[block->used++] = (struct calm__retired){pointer, release, context};
-	bag->room--;
-	count_pushed(bag, 1);
-	if (block->used == CALM__BLOCK_ITEMS) {
-		seal(block);
-		self->state |= CALM__DUE;
-	}
-	calm__unlock(&bag->lock);
-}
-
-/* ---- grace periods ---- */
-
-static void note_stall_over(uint64_t oldest)
-{
-	/* order: none - shown to people, and a hint to waiters. */
-	uint64_t stalled = load_relaxed(&threads.stalled_epoch);
-	if (stalled != 0 && oldest > stalled)
-		cas_relaxed(&threads.stalled_epoch, &stalled, 0);
-}
-
-/* Finds the oldest section, raises calm__domain.safe to it, and returns it; *oldest_record is whose. */
-static uint64_t grace_of(uint32_t *oldest_record)
-{
-	/* order: read.epoch acquire <- seal(): what was unlinked before this epoch, before the barrier. */
-	uint64_t oldest = load_acquire(&calm__domain.epoch);
-	/* order: none - store-load: the unlinkings before the scan; its partner is in calm__enter(). */
-	if (threads.asymmetric)
-		calm__membarrier();
-	else
-		fence_section(true);
-	*oldest_record = UINT32_MAX;
-	uint32_t used = records_used();
-	for (uint32_t i = 0; i < used; i++) {
-		/* order: read.section acquire <- calm__enter(), calm__leave(), thread_exits(): a section that has
-		 * ended has done its loads. */
-		uint64_t epoch = load_acquire(&records[i].epoch);
-		if (epoch != 0 && epoch < oldest) {
-			oldest = epoch;
-			*oldest_record = i;
-		}
-	}
-	/* order: none - only a start for the compare-and-swap. */
-	uint64_t safe = load_relaxed(&calm__domain.safe);
-	/* order: read.safe release -> run_due(): the ended sections' loads before what is freed on another thread. */
-	while (safe < oldest && !cas_acq_rel(&calm__domain.safe, &safe, oldest))
-		;
-	note_stall_over(oldest);
-	return oldest;
-}
-
-static uint64_t grace(void)
-{
-	uint32_t whose;
-	return grace_of(&whose);
-}
-
-/*
- * Waits for one reader after another: called in turns, until the caller has what it wants. True: the reader in the way
- * has been there for CALM__STALL_NS, or was known to be.
- */
-struct patience {
-	uint64_t since; /* when `epoch` was first seen to be the oldest */
-	uint64_t epoch;
-	unsigned turn;
-};
-
-static bool stalled(struct patience *patience)
-{
-	uint32_t whose;
-	uint64_t oldest = grace_of(&whose);
-	uint64_t now = calm__now_ns();
-	if (whose == UINT32_MAX || oldest != patience->epoch) {
-		patience->since = now;
-		patience->epoch = oldest;
-	}
-	if (whose == UINT32_MAX)
-		return false;
-	/* order: none - as in note_stall_over(). */
-	uint64_t known = load_relaxed(&threads.stalled_epoch);
-	if (known == oldest)
-		return true;
-	if (now - patience->since < CALM__STALL_NS)
-		return false;
-	/* order: none - counts and names for people. */
-	if (cas_relaxed(&threads.stalled_epoch, &known, oldest)) {
-		store_relaxed(&threads.stalled_record, whose);
-		add_relaxed(&threads.stalls, 1);
-		calm__probe2(stall, whose, oldest);
-	}
-	return true;
-}
-
-/* ---- emptying a bag ---- */
-
-/* Under bag->lock. popped counts what the queue has moved on by, so an item taken from its middle counts when passed. */
-static void count_popped(struct calm__bag *bag)
-{
-	/* order: none - changes only under bag->lock. */
-	store_relaxed(&bag->popped, load_relaxed(&bag->popped) + 1);
-}
-
-/*
- * Under bag->lock: passes over what take_own() took from the front, and takes emptied blocks off it: to the spares, or
- * linked to *empty. The last block stays, open, if it has room.
- */
-static void drop_front(struct calm__bag *bag, struct calm__block **empty)
-{
-	struct calm__block *block;
-	while ((block = bag->first)) {
-		while (block->taken < block->used && !block->items[block->taken].release) {
-			block->taken++;
-			count_popped(bag);
-		}
-		if (block->taken < block->used)
-			return;
-		if (block == bag->last && block->used < CALM__BLOCK_ITEMS) {
-			block->taken = block->marked = block->used = 0;
-			return;
-		}
-		bag->first = block->next;
-		if (!bag->first)
-			bag->last = NULL;
-		if (bag->spares < SPARES) {
-			add_spare(bag, block);
-		} else {
-			block->next = *empty;
-			*empty = block;
-		}
-	}
-}
-
-/* Takes the next item that is due; under bag->lock. */
-static bool pop(struct calm__bag *bag, struct calm__retired *item, struct calm__block **empty)
-{
-	drop_front(bag, empty);
-	struct calm__block *block = bag->first;
-	/* order: read.safe acquire <- grace_of(): whose sections ended, their loads are done. */
-	if (!block || block->taken >= block->marked || block->stamp > load_acquire(&calm__domain.safe))
-		return false;
-	*item = block->items[block->taken++];
-	count_popped(bag);
-	drop_front(bag, empty);
-	return true;
-}
-
-static void free_blocks(struct calm__block *blocks)
-{
-	for (struct calm__block *next; blocks; blocks = next) {
-		next = blocks->next;
-		calm__free(&calm__malloc, blocks);
-	}
+	/* order: none - the bag's lock hands it to who searches the bag, finds nothing, and then looks here. */
+	store_relaxed(&self->running[self->nested], context ? (void *)(uintptr_t)context : &calm__nobody);
 }
 
 /* Releases items that this thread alone has, and has announced in running. */
@@ -532,36 +108,35 @@ static void run_due(struct calm__self *self, struct calm__bag *bag, unsigned blo
 	struct calm__retired item;
 	for (; left > 0; left--) {
 		calm__lock(&bag->lock);
-		bool any = pop(bag, &item, &empty);
+		bool any = calm__bag_pop(bag, &item, &empty);
 		if (any)
-			/* order: none - bag->lock hands it to who waits for it, after searching the bag. */
-			store_relaxed(&self->running[self->nested], item.context ? item.context : &calm__nobody);
+			announce(self, item.context);
 		calm__unlock(&bag->lock);
 		if (!any)
 			break;
 		run(self, &item, 1);
 	}
-	free_blocks(empty);
+	calm__free_blocks(empty);
 }
 
 /* Threads that exited left something: take a share of it. */
 static void help_abandoned(struct calm__self *self)
 {
-	uint32_t used = records_used();
+	uint32_t used = calm__records_used();
 	uint32_t left = 0;
 	/* order: none - a hint; a record taken meanwhile is only helped once more. */
-	store_relaxed(&threads.abandoned, 0);
+	store_relaxed(&calm__abandoned, 0);
 	for (uint32_t i = 0; i < used; i++) {
-		struct calm__self *other = &records[i];
-		if (load_relaxed(&other->thread) != 0 || bag_waiting(&other->bag) == 0)
+		struct calm__self *other = &calm__records[i];
+		if (load_relaxed(&other->thread) != 0 || calm__bag_waiting(&other->bag) == 0)
 			continue;
-		mark(&other->bag);
+		calm__bag_mark(&other->bag);
 		run_due(self, &other->bag, SETTLE_BLOCKS);
-		left += bag_waiting(&other->bag) > 0;
+		left += calm__bag_waiting(&other->bag) > 0;
 	}
 	if (left > 0)
 		/* order: none - a hint. */
-		add_relaxed(&threads.abandoned, left);
+		add_relaxed(&calm__abandoned, left);
 }
 
 void calm__settle(struct calm__self *self)
@@ -571,42 +146,42 @@ void calm__settle(struct calm__self *self)
 	struct calm__bag *bag = &self->bag;
 	while (self->state & CALM__DUE) {
 		self->state &= ~CALM__DUE;
-		grace();
+		calm__grace();
 		run_due(self, bag, SETTLE_BLOCKS);
 		/* order: none - a hint. */
-		if (load_relaxed(&threads.abandoned) > 0)
+		if (load_relaxed(&calm__abandoned) > 0)
 			help_abandoned(self);
 	}
-	struct patience patience = {0};
-	while (bag_waiting(bag) > CALM__BACKLOG) {
-		bool stall = stalled(&patience);
+	struct calm__patience patience = {0};
+	while (calm__bag_waiting(bag) > CALM__BACKLOG) {
+		bool stall = calm__stalled(&patience);
 		run_due(self, bag, UINT32_MAX);
-		if (stall || bag_waiting(bag) <= CALM__BACKLOG)
+		if (stall || calm__bag_waiting(bag) <= CALM__BACKLOG)
 			break;
 		calm__wait_turn(patience.turn++);
 	}
 	self->state &= ~CALM__DUE;
 }
 
-/* Until every section that is open now has ended. */
-static void wait_for_readers(void)
+void calm__exit_settle(struct calm__self *self)
 {
-	/* order: read.epoch release -> calm__enter(): a stamp as a sealed block's. */
-	uint64_t stamp = add_acq_rel(&calm__domain.epoch, 1) + 1;
-	struct patience patience = {0};
-	while (grace() < stamp) {
-		stalled(&patience);
-		calm__wait_turn(patience.turn++);
+	if (calm__bag_waiting(&self->bag) > 0) {
+		calm__bag_mark(&self->bag);
+		calm__grace();
+		run_due(self, &self->bag, UINT32_MAX);
 	}
+	self->state &= ~CALM__DUE;
 }
+
+/* ---- waiting for all of it ---- */
 
 /* Whether another thread runs a release function with this context. */
 static bool is_running(const struct calm__self *self, const void *context)
 {
-	for (uint32_t i = 0; i < records_used(); i++) {
-		for (uint32_t k = 0; &records[i] != self && k < CALM__NESTED; k++) {
+	for (uint32_t i = 0; i < calm__records_used(); i++) {
+		for (uint32_t k = 0; &calm__records[i] != self && k < CALM__NESTED; k++) {
 			/* order: read.running acquire <- run(), thread_exits(): done when it has gone. */
-			if (load_acquire(&records[i].running[k]) == context)
+			if (load_acquire(&calm__records[i].running[k]) == context)
 				return true;
 		}
 	}
@@ -616,8 +191,8 @@ static bool is_running(const struct calm__self *self, const void *context)
 /* Until every release function that runs now, on any thread, has returned. */
 static void wait_for_releases(void)
 {
-	for (uint32_t i = 0; i < records_used(); i++) {
-		struct calm__self *other = &records[i];
+	for (uint32_t i = 0; i < calm__records_used(); i++) {
+		struct calm__self *other = &calm__records[i];
 		/* order: none - only whether it moves. */
 		uint64_t runs = load_relaxed(&other->runs);
 		/* order: read.running acquire <- run(), thread_exits(): done when it has gone, or another came. */
@@ -629,49 +204,34 @@ static void wait_for_releases(void)
 /* Empties a bag of all that it held at the call. */
 static void flush_bag(struct calm__self *self, struct calm__bag *bag)
 {
-	uint64_t target = mark(bag); /* once: a mark renewed in the loop would chase a busy owner for ever */
-	struct patience patience = {0};
+	uint64_t target = calm__bag_mark(bag); /* once: a mark renewed in the loop would chase a busy owner for ever */
+	struct calm__patience patience = {0};
 	/* order: none - a number that only rises; what was taken but still runs, wait_for_releases() waits for. */
 	while (load_relaxed(&bag->popped) < target) {
 		if (patience.turn > 0)
 			calm__wait_turn(patience.turn);
 		patience.turn++;
-		stalled(&patience);
+		calm__stalled(&patience);
 		run_due(self, bag, UINT32_MAX);
 	}
-}
-
-/* Takes at most n items with this context out of the middle of a bag. */
-static uint32_t take_own(struct calm__self *self, struct calm__bag *bag, const void *context,
-			 struct calm__retired *items, uint32_t n)
-{
-	uint32_t found = 0;
-	struct calm__block *empty = NULL;
-	calm__lock(&bag->lock);
-	for (struct calm__block *block = bag->first; block && found < n; block = block->next) {
-		for (uint32_t i = block->taken; i < block->used && found < n; i++) {
-			if (block->items[i].context != context || !block->items[i].release)
-				continue;
-			items[found++] = block->items[i];
-			block->items[i].release = NULL;
-		}
-	}
-	drop_front(bag, &empty);
-	if (found > 0)
-		/* order: none - as in run_due(). */
-		store_relaxed(&self->running[self->nested], (void *)(uintptr_t)context);
-	calm__unlock(&bag->lock);
-	free_blocks(empty);
-	return found;
 }
 
 /* Releases what a bag holds for one context; the readers have been waited for. */
 static void flush_own(struct calm__self *self, struct calm__bag *bag, const void *context)
 {
 	struct calm__retired items[64];
+	struct calm__block *empty = NULL;
 	uint32_t n;
-	while ((n = take_own(self, bag, context, items, 64)) > 0)
-		run(self, items, n);
+	do {
+		calm__lock(&bag->lock);
+		n = calm__bag_take_own(bag, context, items, 64, &empty);
+		if (n > 0)
+			announce(self, context);
+		calm__unlock(&bag->lock);
+		if (n > 0)
+			run(self, items, n);
+	} while (n > 0);
+	calm__free_blocks(empty);
 }
 
 calm_status calm__flush(const void *context)
@@ -679,9 +239,9 @@ calm_status calm__flush(const void *context)
 	struct calm__self *self = calm__self();
 	if (calm__inside(self) || self->nested == CALM__NESTED)
 		return CALM_EBUSY;
-	wait_for_readers();
-	for (uint32_t i = 0; i < records_used(); i++)
-		flush_own(self, &records[i].bag, context);
+	calm__wait_for_readers();
+	for (uint32_t i = 0; i < calm__records_used(); i++)
+		flush_own(self, &calm__records[i].bag, context);
 	for (unsigned turn = 0; is_running(self, context); turn++)
 		calm__wait_turn(turn);
 	return CALM_OK;
@@ -691,26 +251,20 @@ calm_status calm__flush(const void *context)
 
 struct calm__self *calm__record(uint32_t i)
 {
-	return i < records_used() ? &records[i] : NULL;
+	return i < calm__records_used() ? &calm__records[i] : NULL;
 }
 
 void calm__backlog(struct calm__backlog *out)
 {
 	*out = (struct calm__backlog){0};
-	for (uint32_t i = 0; i < records_used(); i++) {
-		struct calm__bag *bag = &records[i].bag;
+	for (uint32_t i = 0; i < calm__records_used(); i++) {
+		struct calm__bag *bag = &calm__records[i].bag;
 		calm__lock(&bag->lock);
-		out->waiting += bag_waiting(bag);
+		out->waiting += calm__bag_waiting(bag);
 		out->peak += bag->peak;
 		calm__unlock(&bag->lock);
 	}
-	/* order: none - shown to people. */
-	out->stalls = load_relaxed(&threads.stalls);
-	uint64_t epoch = load_relaxed(&threads.stalled_epoch);
-	struct calm__self *record = &records[load_relaxed(&threads.stalled_record)];
-	/* order: none - a stall that is over is not named. */
-	if (epoch != 0 && load_relaxed(&record->epoch) == epoch)
-		out->stalled_thread = (int)load_relaxed(&record->thread);
+	calm__stall_seen(out);
 }
 
 /* ---- the public interface ---- */
@@ -743,7 +297,7 @@ calm_status calm_retire(void *pointer, calm_release_fn *release, void *context)
 	}
 	if (calm__inside(self))
 		return CALM_ENOMEM;
-	wait_for_readers();
+	calm__wait_for_readers();
 	release(pointer, context);
 	return CALM_OK;
 }
@@ -753,9 +307,9 @@ calm_status calm_read_wait(void)
 	struct calm__self *self = calm__self();
 	if (calm__inside(self) || self->nested > 0)
 		return CALM_EBUSY;
-	wait_for_readers();
-	for (uint32_t i = 0; i < records_used(); i++)
-		flush_bag(self, &records[i].bag);
+	calm__wait_for_readers();
+	for (uint32_t i = 0; i < calm__records_used(); i++)
+		flush_bag(self, &calm__records[i].bag);
 	wait_for_releases();
 	return CALM_OK;
 }

@@ -118,7 +118,7 @@ static inline void calm__enter(struct calm__self *self)
 		return;
 	}
 	self->state = 1;
-	/* order: read.epoch acquire <- seal(), wait_for_readers(): a section that begins in a new epoch sees what was
+	/* order: read.epoch acquire <- seal(), calm__wait_for_readers(): a section that begins in a new epoch sees what was
 	 * unlinked before that epoch was opened. */
 	uint64_t epoch = load_acquire(&calm__domain.epoch);
 	/* order: read.section release -> grace_of(): keeps the last section's loads before this announcement. */
