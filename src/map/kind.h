@@ -59,6 +59,19 @@ static inline bool calm__inserts(const struct calm__write *write)
 	return write->verb == CALM__STORE || write->verb == CALM__LOAD_OR_STORE;
 }
 
+/* range may be NULL: the kind has no order. */
+struct calm__snapshot_kind {
+	calm_status (*open)(struct calm_map *, struct calm_snapshot **);
+	void (*close)(struct calm_snapshot *);
+	calm_status (*load)(struct calm_snapshot *, calm_key, void **value);
+	int (*each)(struct calm_snapshot *, calm_visit_fn *, void *context);
+	uint64_t (*size)(struct calm_snapshot *);
+	calm_status (*seek)(struct calm_cursor *, calm_key);
+	calm_status (*step)(struct calm_cursor *, bool forward, calm_key *, void **value);
+	int (*range)(struct calm_snapshot *, const calm_key *from, const calm_key *to, bool ascending, calm_visit_fn *,
+		     void *context);
+};
+
 struct calm__kind {
 	const char *name;
 	void (*destroy)(struct calm_map *); /* quiet, no snapshot open: releases values, frees all but the calm_map */
@@ -78,16 +91,7 @@ struct calm__kind {
 	calm_status (*drain)(struct calm_map *, struct calm_snapshot **);
 	int (*walk)(struct calm_map *, calm_visit_fn *, void *context);
 
-	/* All or none of these. */
-	calm_status (*snapshot)(struct calm_map *, struct calm_snapshot **);
-	void (*snapshot_close)(struct calm_snapshot *);
-	calm_status (*snapshot_load)(struct calm_snapshot *, calm_key, void **value);
-	int (*snapshot_each)(struct calm_snapshot *, calm_visit_fn *, void *context);
-	uint64_t (*snapshot_size)(struct calm_snapshot *);
-	calm_status (*cursor_seek)(struct calm_cursor *, calm_key);
-	calm_status (*cursor_step)(struct calm_cursor *, bool forward, calm_key *, void **value);
-	int (*snapshot_range)(struct calm_snapshot *, const calm_key *from, const calm_key *to, bool ascending,
-			      calm_visit_fn *, void *context);
+	const struct calm__snapshot_kind *snapshots;
 };
 
 struct calm_map {

@@ -18,36 +18,13 @@
  * Rejected: walking under the lock, as most libraries do: a visitor that writes would deadlock. Copying the records with
  * the table: a snapshot would cost an allocation per key.
  */
-#include "core/table.h"
-#include "map/kind.h"
-
-#include <pthread.h>
-
-struct lockmap {
-	struct calm_map base;
-	pthread_rwlock_t lock;
-	struct calm__table *table; /* guarded by lock, as is what it holds */
-	struct calm__snaps snaps;
-	shared_u64 history; /* bytes of the snapshots' tables */
-	bool cares;         /* for births: values to release, or records to free */
-};
-
-struct lock_snapshot {
-	struct calm_snapshot base;
-	struct calm__table *table; /* frozen */
-};
-
-/* Loads are const to the user, but take the lock. */
-static struct lockmap *lockmap_of(const struct calm_map *map)
-{
-	return (struct lockmap *)(uintptr_t)map;
-}
+#include "map/lockmap.h"
 
 /* ---- single keys; everything called …_locked has the lock alone ---- */
 
 static calm_status load(const struct calm_map *base, calm_key key, void **value)
 {
-	struct lockmap *map = lockmap_of(base);
+	struct lockmap *map = calm__lockmap_of(base);
 	uint64_t hash = calm__key_hash(&base->keys, key);
 	pthread_rwlock_rdlock(&map->lock);
 	size_t slot = calm__table_find(map->table, &base->keys, key, hash);
@@ -60,7 +37,7 @@ static calm_status load(const struct calm_map *base, calm_key key, void **value)
 static size_t load_many(const struct calm_map *base, size_t n, const calm_key keys[], void *values[],
 			calm_status found[])
 {
-	struct lockmap *map = lockmap_of(base);
+	struct lockmap *map = calm__lockmap_of(base);
 	size_t ok = 0;
 	pthread_rwlock_rdlock(&map->lock);
 	for (size_t i = 0; i < n; i++) {
@@ -176,7 +153,7 @@ static struct calm__self *enter(const struct lockmap *map, uint64_t n)
 
 static calm_status write_key(struct calm_map *base, calm_key key, struct calm__write *write)
 {
-	struct lockmap *map = lockmap_of(base);
+	struct lockmap *map = calm__lockmap_of(base);
 	uint64_t hash = calm__key_hash(&base->keys, key);
 	struct calm__self *self = enter(map, 2);
 	if (!self)
@@ -220,7 +197,7 @@ static void apply_locked(struct lockmap *map, struct calm__self *self, size_t n,
 
 static calm_status apply(struct calm_map *base, size_t n, const calm_change changes[])
 {
-	struct lockmap *map = lockmap_of(base);
+	struct lockmap *map = calm__lockmap_of(base);
 	struct calm__record **records = NULL;
 	if (n > PTRDIFF_MAX / sizeof(*records))
 		return CALM_ENOMEM;
@@ -264,11 +241,7 @@ static void release_table(void *pointer, void *context)
 	calm__table_free(&base->heap, table);
 }
 
-/*
- * Puts an empty table in the map's place, with the lock held alone on success. *self: entered, with room to displace
- * everything in the old table if snapshots see it, or if `each` says that the caller will.
- */
-static calm_status take_table(struct lockmap *map, bool each, struct calm__self **self, struct calm__table **old)
+calm_status calm__lockmap_take(struct lockmap *map, bool each, struct calm__self **self, struct calm__table **old)
 {
 	struct calm__table *empty = calm__table_new(&map->base.heap, 0, map->cares);
 	if (!empty)
@@ -294,8 +267,7 @@ static calm_status take_table(struct lockmap *map, bool each, struct calm__self 
 	return CALM_ENOMEM;
 }
 
-/* Displaces each value and record of a table that was taken when the epoch was `death`. */
-static void displace_all(struct lockmap *map, struct calm__self *self, struct calm__table *table, uint64_t death)
+void calm__lockmap_displace_all(struct lockmap *map, struct calm__self *self, struct calm__table *table, uint64_t death)
 {
 	struct calm_map *base = &map->base;
 	for (size_t i = calm__table_next(table, 0); i != CALM__NO_SLOT; i = calm__table_next(table, i + 1)) {
@@ -312,10 +284,10 @@ static void displace_all(struct lockmap *map, struct calm__self *self, struct ca
 
 static calm_status clear(struct calm_map *base)
 {
-	struct lockmap *map = lockmap_of(base);
+	struct lockmap *map = calm__lockmap_of(base);
 	struct calm__self *self;
 	struct calm__table *old;
-	if (take_table(map, false, &self, &old) != CALM_OK)
+	if (calm__lockmap_take(map, false, &self, &old) != CALM_OK)
 		return CALM_ENOMEM;
 	uint64_t death = calm__snaps_epoch(&map->snaps);
 	/* order: none - snapshots open under the lock; those that open later do not see the old table. */
@@ -325,194 +297,23 @@ static calm_status clear(struct calm_map *base)
 		calm__retire(self, old, release_table, base);
 	} else {
 		if (map->cares)
-			displace_all(map, self, old, death);
+			calm__lockmap_displace_all(map, self, old, death);
 		calm__table_free(&base->heap, old);
 	}
 	calm__leave(self);
 	return CALM_OK;
 }
 
-/* ---- snapshots ---- */
-
-/* What a snapshot kept that its map does not need any more. */
-static void dispose(struct lock_snapshot *snapshot)
-{
-	struct lockmap *map = lockmap_of(snapshot->base.map);
-	struct calm__self *self = calm__self();
-	calm__enter(self);
-	calm__snap_leave(&map->snaps, &snapshot->base.snap, self, &map->base);
-	/* order: none - statistics. */
-	add_relaxed(&map->history, -(uint64_t)snapshot->table->bytes);
-	calm__table_free(&map->base.heap, snapshot->table);
-	calm__leave(self);
-}
-
-static struct lock_snapshot *snapshot_of(struct calm__snap *snap)
-{
-	return (struct lock_snapshot *)((char *)snap - offsetof(struct lock_snapshot, base.snap));
-}
-
-/* Counts a new snapshot's table, and keeps the map within its budget. */
-static void account(struct lockmap *map, struct lock_snapshot *snapshot)
-{
-	/* order: none - statistics; a budget is kept to the table, not to the byte. */
-	add_relaxed(&map->history, snapshot->table->bytes);
-	struct calm__snap *gone;
-	while (map->base.budget > 0 && load_relaxed(&map->history) > map->base.budget &&
-	       calm__snaps_oust(&map->snaps, &snapshot->base.snap, &gone))
-		if (gone)
-			dispose(snapshot_of(gone));
-}
-
-static calm_status snapshot(struct calm_map *base, struct calm_snapshot **out)
-{
-	struct lockmap *map = lockmap_of(base);
-	struct lock_snapshot *snapshot = calm__heap_zero(&base->heap, sizeof(*snapshot));
-	if (!snapshot)
-		return CALM_ENOMEM;
-	snapshot->base.map = base;
-	pthread_rwlock_rdlock(&map->lock);
-	snapshot->table = calm__table_copy(&base->heap, map->table);
-	if (snapshot->table)
-		calm__snap_open(&map->snaps, &snapshot->base.snap);
-	pthread_rwlock_unlock(&map->lock);
-	if (!snapshot->table) {
-		calm__heap_free(&base->heap, snapshot, sizeof(*snapshot));
-		return CALM_ENOMEM;
-	}
-	/* order: none - statistics. */
-	add_relaxed(&base->copies, 1);
-	add_relaxed(&base->copied_bytes, snapshot->table->bytes);
-	account(map, snapshot);
-	*out = &snapshot->base;
-	return CALM_OK;
-}
-
-static calm_status drain(struct calm_map *base, struct calm_snapshot **out)
-{
-	struct lockmap *map = lockmap_of(base);
-	struct calm__self *self;
-	struct lock_snapshot *snapshot = calm__heap_zero(&base->heap, sizeof(*snapshot));
-	if (!snapshot)
-		return CALM_ENOMEM;
-	snapshot->base.map = base;
-	if (take_table(map, true, &self, &snapshot->table) != CALM_OK) {
-		calm__heap_free(&base->heap, snapshot, sizeof(*snapshot));
-		return CALM_ENOMEM;
-	}
-	calm__snap_open(&map->snaps, &snapshot->base.snap);
-	uint64_t death = calm__snaps_epoch(&map->snaps);
-	pthread_rwlock_unlock(&map->lock);
-	if (map->cares)
-		displace_all(map, self, snapshot->table, death);
-	calm__leave(self);
-	account(map, snapshot);
-	*out = &snapshot->base;
-	return CALM_OK;
-}
-
-static void snapshot_close(struct calm_snapshot *base)
-{
-	struct lock_snapshot *snapshot = (struct lock_snapshot *)base;
-	struct calm_map *map = base->map;
-	if (calm__snap_closes(&base->snap))
-		dispose(snapshot);
-	calm__heap_free(&map->heap, snapshot, sizeof(*snapshot));
-}
-
-static void done(struct lock_snapshot *snapshot)
-{
-	if (calm__snap_done(&snapshot->base.snap))
-		dispose(snapshot);
-}
-
-static calm_status snapshot_load(struct calm_snapshot *base, calm_key key, void **value)
-{
-	struct lock_snapshot *snapshot = (struct lock_snapshot *)base;
-	const struct calm__keys *keys = &base->map->keys;
-	if (!calm__snap_use(&base->snap))
-		return CALM_ESTALE;
-	size_t slot = calm__table_find(snapshot->table, keys, key, calm__key_hash(keys, key));
-	if (slot != CALM__NO_SLOT)
-		*value = snapshot->table->slots[slot].value;
-	done(snapshot);
-	return slot != CALM__NO_SLOT ? CALM_OK : CALM_ABSENT;
-}
-
-static int snapshot_each(struct calm_snapshot *base, calm_visit_fn *visit, void *context)
-{
-	struct lock_snapshot *snapshot = (struct lock_snapshot *)base;
-	if (!calm__snap_use(&base->snap))
-		return CALM_ESTALE;
-	const struct calm__table *table = snapshot->table;
-	int result = 0;
-	for (size_t i = calm__table_next(table, 0); i != CALM__NO_SLOT && result == 0;
-	     i = calm__table_next(table, i + 1))
-		result = visit(calm__key_of(&base->map->keys, table->slots[i].key), table->slots[i].value, context);
-	done(snapshot);
-	return result;
-}
-
-static uint64_t snapshot_size(struct calm_snapshot *base)
-{
-	if (!calm__snap_use(&base->snap))
-		return 0;
-	uint64_t count = ((struct lock_snapshot *)base)->table->count;
-	done((struct lock_snapshot *)base);
-	return count;
-}
-
-/* A cursor's state[0] is a slot: the first that next has not passed. */
-static calm_status cursor_seek(struct calm_cursor *cursor, calm_key key)
-{
-	struct lock_snapshot *snapshot = (struct lock_snapshot *)cursor->snapshot;
-	const struct calm__keys *keys = &snapshot->base.map->keys;
-	if (!calm__snap_use(&snapshot->base.snap))
-		return CALM_ESTALE;
-	size_t slot = calm__table_find(snapshot->table, keys, key, calm__key_hash(keys, key));
-	if (slot != CALM__NO_SLOT)
-		cursor->state[0] = slot;
-	done(snapshot);
-	return slot != CALM__NO_SLOT ? CALM_OK : CALM_ABSENT;
-}
-
-static calm_status cursor_step(struct calm_cursor *cursor, bool forward, calm_key *key, void **value)
-{
-	struct lock_snapshot *snapshot = (struct lock_snapshot *)cursor->snapshot;
-	if (!calm__snap_use(&snapshot->base.snap))
-		return CALM_ESTALE;
-	const struct calm__table *table = snapshot->table;
-	size_t slot = forward ? calm__table_next(table, cursor->state[0]) : calm__table_prev(table, cursor->state[0]);
-	if (slot != CALM__NO_SLOT) {
-		*key = calm__key_of(&snapshot->base.map->keys, table->slots[slot].key);
-		*value = table->slots[slot].value;
-		cursor->state[0] = forward ? slot + 1 : slot;
-	}
-	done(snapshot);
-	return slot != CALM__NO_SLOT ? CALM_OK : CALM_ABSENT;
-}
-
-static int walk(struct calm_map *base, calm_visit_fn *visit, void *context)
-{
-	struct calm_snapshot *at;
-	calm_status status = snapshot(base, &at);
-	if (status != CALM_OK)
-		return status;
-	int result = snapshot_each(at, visit, context);
-	snapshot_close(at);
-	return result;
-}
+/* ---- the rest ---- */
 
 static int each(const struct calm_map *base, calm_visit_fn *visit, void *context)
 {
-	return walk(&lockmap_of(base)->base, visit, context);
+	return calm__lockmap_walk(&calm__lockmap_of(base)->base, visit, context);
 }
-
-/* ---- the rest ---- */
 
 static uint64_t size(const struct calm_map *base)
 {
-	struct lockmap *map = lockmap_of(base);
+	struct lockmap *map = calm__lockmap_of(base);
 	pthread_rwlock_rdlock(&map->lock);
 	uint64_t count = map->table->count;
 	pthread_rwlock_unlock(&map->lock);
@@ -521,7 +322,7 @@ static uint64_t size(const struct calm_map *base)
 
 static calm_status reserve(struct calm_map *base, size_t entries)
 {
-	struct lockmap *map = lockmap_of(base);
+	struct lockmap *map = calm__lockmap_of(base);
 	calm_status status = CALM_OK;
 	pthread_rwlock_wrlock(&map->lock);
 	if (entries > calm__table_room(map->table))
@@ -532,7 +333,7 @@ static calm_status reserve(struct calm_map *base, size_t entries)
 
 static void stats(const struct calm_map *base, calm_stats *out)
 {
-	struct lockmap *map = lockmap_of(base);
+	struct lockmap *map = calm__lockmap_of(base);
 	/* order: none - statistics. */
 	out->history_bytes = load_relaxed(&map->history) +
 			     load_relaxed(&map->snaps.dead) * sizeof(struct calm__retired);
@@ -541,7 +342,7 @@ static void stats(const struct calm_map *base, calm_stats *out)
 
 static const char *check(const struct calm_map *base)
 {
-	struct lockmap *map = lockmap_of(base);
+	struct lockmap *map = calm__lockmap_of(base);
 	pthread_rwlock_rdlock(&map->lock);
 	const char *broken = calm__table_check(map->table, &base->keys);
 	pthread_rwlock_unlock(&map->lock);
@@ -550,7 +351,7 @@ static const char *check(const struct calm_map *base)
 
 static void destroy(struct calm_map *base)
 {
-	struct lockmap *map = lockmap_of(base);
+	struct lockmap *map = calm__lockmap_of(base);
 	release_table(map->table, base);
 	pthread_rwlock_destroy(&map->lock);
 }
@@ -568,15 +369,9 @@ static const struct calm__kind lock_kind = {
 	.check = check,
 	.load_many = load_many,
 	.apply = apply,
-	.drain = drain,
-	.walk = walk,
-	.snapshot = snapshot,
-	.snapshot_close = snapshot_close,
-	.snapshot_load = snapshot_load,
-	.snapshot_each = snapshot_each,
-	.snapshot_size = snapshot_size,
-	.cursor_seek = cursor_seek,
-	.cursor_step = cursor_step,
+	.drain = calm__lockmap_drain,
+	.walk = calm__lockmap_walk,
+	.snapshots = &calm__lockmap_snapshots,
 };
 
 static bool lock_init(pthread_rwlock_t *lock)
@@ -595,7 +390,7 @@ calm_status calm_lockmap_create(calm_map **out, const calm_options *options)
 	calm_status status = calm__map_new(&base, out, options, &lock_kind, sizeof(struct lockmap));
 	if (status != CALM_OK)
 		return status;
-	struct lockmap *map = lockmap_of(base);
+	struct lockmap *map = calm__lockmap_of(base);
 	map->cares = base->release || base->keys.kind == CALM_KEYS_BYTES;
 	calm__snaps_init(&map->snaps);
 	map->table = calm__table_new(&base->heap, options ? options->capacity : 0, map->cares);

@@ -16,9 +16,9 @@ calm_status calm_map_snapshot(calm_map *map, calm_snapshot **out)
 {
 	if (!map || !out)
 		return CALM_EINVAL;
-	if (!map->kind->snapshot)
+	if (!map->kind->snapshots)
 		return CALM_EUNSUPPORTED;
-	calm_status status = map->kind->snapshot(map, out);
+	calm_status status = map->kind->snapshots->open(map, out);
 	if (status == CALM_OK)
 		opened(map);
 	return status;
@@ -41,7 +41,7 @@ void calm_snapshot_close(calm_snapshot *snapshot)
 	if (!snapshot)
 		return;
 	calm_map *map = snapshot->map;
-	map->kind->snapshot_close(snapshot);
+	map->kind->snapshots->close(snapshot);
 	/* order: map.snapshots release -> calm_map_destroy(): the last use of the map by this snapshot. */
 	add_acq_rel(&map->snapshots, (uint64_t)-1);
 }
@@ -51,12 +51,12 @@ calm_status calm_snapshot_load(calm_snapshot *snapshot, calm_key key, void **val
 	if (!snapshot || !value)
 		return CALM_EINVAL;
 	calm_status status = calm__key_check(&snapshot->map->keys, key);
-	return status == CALM_OK ? snapshot->map->kind->snapshot_load(snapshot, key, value) : status;
+	return status == CALM_OK ? snapshot->map->kind->snapshots->load(snapshot, key, value) : status;
 }
 
 int calm_snapshot_each(calm_snapshot *snapshot, calm_visit_fn *visit, void *context)
 {
-	return snapshot && visit ? snapshot->map->kind->snapshot_each(snapshot, visit, context) : (int)CALM_EINVAL;
+	return snapshot && visit ? snapshot->map->kind->snapshots->each(snapshot, visit, context) : (int)CALM_EINVAL;
 }
 
 static int range(calm_snapshot *snapshot, const calm_key *from, const calm_key *to, bool ascending,
@@ -70,10 +70,10 @@ static int range(calm_snapshot *snapshot, const calm_key *from, const calm_key *
 		if (status != CALM_OK)
 			return status;
 	}
-	const struct calm__kind *kind = snapshot->map->kind;
-	if (!kind->snapshot_range)
+	const struct calm__snapshot_kind *kind = snapshot->map->kind->snapshots;
+	if (!kind->range)
 		return CALM_EUNSUPPORTED;
-	return kind->snapshot_range(snapshot, from, to, ascending, visit, context);
+	return kind->range(snapshot, from, to, ascending, visit, context);
 }
 
 int calm_snapshot_range(calm_snapshot *snapshot, const calm_key *from, const calm_key *to, calm_visit_fn *visit,
@@ -95,7 +95,7 @@ uint64_t calm_snapshot_stamp(const calm_snapshot *snapshot)
 
 size_t calm_snapshot_size(calm_snapshot *snapshot)
 {
-	return snapshot ? (size_t)snapshot->map->kind->snapshot_size(snapshot) : 0;
+	return snapshot ? (size_t)snapshot->map->kind->snapshots->size(snapshot) : 0;
 }
 
 struct diff {
@@ -155,7 +155,7 @@ calm_status calm_cursor_seek(calm_cursor *cursor, calm_key key)
 		return CALM_EINVAL;
 	const struct calm_map *map = cursor->snapshot->map;
 	calm_status status = calm__key_check(&map->keys, key);
-	return status == CALM_OK ? map->kind->cursor_seek(cursor, key) : status;
+	return status == CALM_OK ? map->kind->snapshots->seek(cursor, key) : status;
 }
 
 static calm_status step(calm_cursor *cursor, bool forward, calm_key *key, void **value)
@@ -164,8 +164,8 @@ static calm_status step(calm_cursor *cursor, bool forward, calm_key *key, void *
 		return CALM_EINVAL;
 	calm_key unused_key;
 	void *unused_value;
-	return cursor->snapshot->map->kind->cursor_step(cursor, forward, key ? key : &unused_key,
-							value ? value : &unused_value);
+	return cursor->snapshot->map->kind->snapshots->step(cursor, forward, key ? key : &unused_key,
+							    value ? value : &unused_value);
 }
 
 calm_status calm_cursor_next(calm_cursor *cursor, calm_key *key, void **value)

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The calm authors */
+/* What lockmap.c (the table under its lock) and lockmap_snapshot.c (its copies) share. */
+#ifndef CALM_MAP_LOCKMAP_H
+#define CALM_MAP_LOCKMAP_H
+
+#include "core/table.h"
+#include "map/kind.h"
+
+#include <pthread.h>
+
+struct lockmap {
+	struct calm_map base;
+	pthread_rwlock_t lock;
+	struct calm__table *table; /* guarded by lock, as is what it holds */
+	struct calm__snaps snaps;
+	shared_u64 history; /* bytes of the snapshots' tables */
+	bool cares;         /* for births: values to release, or records to free */
+};
+
+/* Loads are const to the user, but take the lock. */
+static inline struct lockmap *calm__lockmap_of(const struct calm_map *map)
+{
+	return (struct lockmap *)(uintptr_t)map;
+}
+
+/*
+ * Puts an empty table in the map's place. On success the lock is held alone, the read section *self is entered, and there
+ * is room to displace everything in *old if snapshots see it, or if `each` says that the caller will.
+ */
+calm_status calm__lockmap_take(struct lockmap *map, bool each, struct calm__self **self, struct calm__table **old);
+
+/* Displaces each value and record of a table that was taken when the epoch was `death`. */
+void calm__lockmap_displace_all(struct lockmap *map, struct calm__self *self, struct calm__table *table,
+				uint64_t death);
+
+extern const struct calm__snapshot_kind calm__lockmap_snapshots;
+calm_status calm__lockmap_drain(struct calm_map *base, struct calm_snapshot **out);
+int calm__lockmap_walk(struct calm_map *base, calm_visit_fn *visit, void *context);
+
+#endif
