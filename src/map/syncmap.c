@@ -10,10 +10,10 @@
  * Two tables share entries. `read` is looked up without a lock; `dirty`, under the mutex, takes new keys. Looking in vain
  * in read and then in dirty is a miss; as many misses as dirty has keys promote dirty to read. The next new key copies
  * read into a new dirty. An entry is one atomic pointer:
- *      a value         bound
- *      DELETED         not bound; in read, and in dirty if there is one
- *      EXPUNGED        not bound; in read only: dirty was copied without it. Revived only under the mutex.
- * Values are bound, replaced and deleted by compare-and-swap on entries in read. What is in dirty only is written under
+ *      a value         calm__syncmap_bound
+ *      DELETED         not calm__syncmap_bound; in read, and in dirty if there is one
+ *      EXPUNGED        not calm__syncmap_bound; in read only: dirty was copied without it. Revived only under the mutex.
+ * Values are calm__syncmap_bound, replaced and deleted by compare-and-swap on entries in read. What is in dirty only is written under
  * the mutex; loads of it go on after the mutex, so entries and records are freed after a grace period.
  *
  * Invariants. amended <=> dirty exists. Every entry in read that is not EXPUNGED is in dirty, if dirty exists.
@@ -32,70 +32,13 @@
  * Rejected: a box per value, as Go's, so that any value can be told from the two marks: it would cost an allocation per
  * store. The marks are two addresses of this library instead, which no user's pointer can have.
  */
-#include "core/table.h"
-#include "map/kind.h"
-
-#define AMENDED ((uintptr_t)1)
-
-static char marks[2];
-#define DELETED ((void *)&marks[0])
-#define EXPUNGED ((void *)&marks[1])
-
-struct entry {
-	shared_ptr value;
-	shared_ptr last; /* the table that frees it, once it is EXPUNGED; set under the mutex */
-	uint64_t key;    /* as the tables store it */
-};
-
-/* What a clear ends: a count of its own, so that a late writer does not disturb the next one's. */
-struct generation {
-	struct calm__stripes count;
-};
-
-struct tier {
-	struct calm__table *table;
-	struct generation *generation;
-	struct tier *next;  /* the read table after this one; holds a reference to it */
-	struct tier *stray; /* map->strays */
-	shared_u64 refs;    /* the map's, its predecessor's, and one per walk */
-	bool cleared;       /* it frees all its entries, and the generation; set before it is retired */
-};
-
-struct syncmap {
-	struct calm_map base;
-	shared_u64 read; /* tier's address | AMENDED */
-	struct calm__lock mutex;
-	struct tier *dirty;  /* guarded by mutex, as is everything below */
-	uint64_t looked;     /* misses since the last promotion */
-	size_t expected;     /* entries to make room for */
-	struct tier *strays; /* tiers no walk pins any more, that found no memory to be retired with */
-	struct calm__stripes hits;
-	shared_u64 misses;
-	shared_u64 promotions;
-};
-
-static struct syncmap *syncmap_of(const struct calm_map *map)
-{
-	return (struct syncmap *)(uintptr_t)map;
-}
+#include "map/syncmap.h"
 
 /* ---- entries ---- */
 
-static void entry_free(struct calm_map *base, struct entry *entry)
-{
-	if (base->keys.kind == CALM_KEYS_BYTES)
-		calm__record_free(&base->heap, calm__record_of(entry->key));
-	calm__heap_free(&base->heap, entry, sizeof(*entry));
-}
-
 static void release_entry(void *entry, void *map)
 {
-	entry_free(map, entry);
-}
-
-static bool bound(const void *value)
-{
-	return value != DELETED && value != EXPUNGED;
+	calm__entry_free(map, entry);
 }
 
 static struct entry *entry_new(struct calm_map *base, calm_key key, uint64_t hash, void *value)
@@ -135,7 +78,7 @@ static bool write_entry(struct calm_map *base, struct calm__self *self, struct g
 	for (;;) {
 		if (current == EXPUNGED && calm__inserts(write))
 			return false;
-		bool present = bound(current);
+		bool present = calm__syncmap_bound(current);
 		enum calm__effect effect = calm__decide(write, present, current, status);
 		write->previous = present ? current : NULL;
 		if (effect == CALM__LEAVE)
@@ -153,86 +96,10 @@ static bool write_entry(struct calm_map *base, struct calm__self *self, struct g
 	}
 }
 
-/* ---- tiers ---- */
-
-static struct tier *tier_new(struct syncmap *map, size_t entries, struct generation *generation)
-{
-	struct calm__heap *heap = &map->base.heap;
-	struct tier *tier = calm__heap_zero(heap, sizeof(*tier));
-	if (!tier)
-		return NULL;
-	if (map->expected > entries)
-		tier->table = calm__table_new(heap, map->expected, false);
-	if (!tier->table)
-		tier->table = calm__table_new(heap, entries, false);
-	if (!tier->table) {
-		calm__heap_free(heap, tier, sizeof(*tier));
-		return NULL;
-	}
-	tier->generation = generation;
-	/* order: none - not yet shared. */
-	store_relaxed(&tier->refs, 1);
-	return tier;
-}
-
-static void tier_free(struct syncmap *map, struct tier *tier)
-{
-	calm__table_free(&map->base.heap, tier->table);
-	calm__heap_free(&map->base.heap, tier, sizeof(*tier));
-}
-
-/* Nobody can reach the table any more: frees the entries whose last table it was. */
-static void table_dies(struct syncmap *map, struct tier *tier)
-{
-	struct calm_map *base = &map->base;
-	const struct calm__table *table = tier->table;
-	for (size_t i = calm__table_next(table, 0); i != CALM__NO_SLOT; i = calm__table_next(table, i + 1)) {
-		struct entry *entry = table->slots[i].value;
-		/* order: none - whoever made this the entry's last table did so before this one was retired. */
-		if (!tier->cleared && load_relaxed(&entry->last) != tier)
-			continue;
-		/* order: sync.entry acquire <- write_entry(): the last value, to release it. */
-		void *value = load_acquire(&entry->value);
-		if (bound(value) && base->release)
-			base->release(value, base->context);
-		entry_free(base, entry);
-	}
-	if (tier->cleared)
-		calm__heap_free(&base->heap, tier->generation, sizeof(*tier->generation));
-}
-
-/* Gives references back: one, and then each dead tier's to its successor. */
-static void tier_dies(void *pointer, void *context)
-{
-	struct syncmap *map = context;
-	struct tier *tier = pointer;
-	do {
-		struct tier *next = tier->next;
-		table_dies(map, tier);
-		tier_free(map, tier);
-		tier = next;
-		/* order: sync.refs release -> tier_drop(): the dead predecessor's frees come first, as theirs do. */
-	} while (tier && add_acq_rel(&tier->refs, (uint64_t)-1) == 1);
-}
-
-/* As a release function: the map's reference, a grace period after the tier was replaced. */
-static void tier_drop(void *pointer, void *context)
-{
-	struct tier *tier = pointer;
-	/* order: sync.refs acquire <- tier_dies(), unpin(): all who used it are done. */
-	if (add_acq_rel(&tier->refs, (uint64_t)-1) == 1)
-		tier_dies(tier, context);
-}
-
-static struct tier *tier_of(uint64_t read)
-{
-	return (struct tier *)(uintptr_t)(read & ~(uint64_t)AMENDED);
-}
-
 static uint64_t load_read(const struct syncmap *map)
 {
 	/* order: sync.read acquire <- publish(): who sees a table sees its slots and entries. */
-	return load_acquire(&syncmap_of(&map->base)->read);
+	return load_acquire(&calm__syncmap_of(&map->base)->read);
 }
 
 static void publish(struct syncmap *map, struct tier *tier, bool amended)
@@ -241,27 +108,19 @@ static void publish(struct syncmap *map, struct tier *tier, bool amended)
 	store_release(&map->read, (uint64_t)(uintptr_t)tier | (amended ? AMENDED : 0));
 }
 
-/* The tier that follows in the order of death. */
-static void succeed(struct tier *old, struct tier *next)
-{
-	old->next = next;
-	/* order: none - the map's own reference keeps it meanwhile. */
-	add_relaxed(&next->refs, 1);
-}
-
 /* ---- under the mutex ---- */
 
 /* Dirty becomes read. Takes room for one retire. */
 static void promote_locked(struct syncmap *map, struct calm__self *self)
 {
-	struct tier *old = tier_of(load_read(map));
-	succeed(old, map->dirty);
+	struct tier *old = calm__tier_of(load_read(map));
+	calm__tier_succeed(old, map->dirty);
 	publish(map, map->dirty, false);
 	map->dirty = NULL;
 	map->looked = 0;
 	/* order: none - statistics. */
 	add_relaxed(&map->promotions, 1);
-	calm__retire(self, old, tier_drop, map);
+	calm__retire(self, old, calm__tier_drop, map);
 }
 
 static void miss_locked(struct syncmap *map, struct calm__self *self)
@@ -287,9 +146,14 @@ static bool expunge_locked(struct entry *entry, struct tier *read)
 /* Copies read into a new dirty. */
 static calm_status copy_locked(struct syncmap *map)
 {
-	struct tier *read = tier_of(load_read(map));
+	struct tier *read = calm__tier_of(load_read(map));
 	const struct calm__keys *keys = &map->base.keys;
-	struct tier *dirty = tier_new(map, read->table->count + 1, read->generation);
+	size_t least = read->table->count + 1;
+	struct tier *dirty = NULL;
+	if (map->expected > least)
+		dirty = calm__tier_new(map, map->expected, read->generation);
+	if (!dirty)
+		dirty = calm__tier_new(map, least, read->generation);
 	if (!dirty)
 		return CALM_ENOMEM;
 	const struct calm__table *from = read->table;
@@ -367,7 +231,7 @@ static calm_status insert_locked(struct syncmap *map, struct calm__self *self, c
 	if (!entry)
 		return CALM_ENOMEM;
 	if ((!map->dirty && copy_locked(map) != CALM_OK) || dirty_room_locked(map) != CALM_OK) {
-		entry_free(&map->base, entry);
+		calm__entry_free(&map->base, entry);
 		return CALM_ENOMEM;
 	}
 	calm__table_insert(map->dirty->table, entry->key, hash, entry);
@@ -380,7 +244,7 @@ static calm_status insert_locked(struct syncmap *map, struct calm__self *self, c
 static calm_status write_locked(struct syncmap *map, struct calm__self *self, calm_key key, uint64_t hash,
 				struct calm__write *write)
 {
-	struct tier *read = tier_of(load_read(map));
+	struct tier *read = calm__tier_of(load_read(map));
 	struct entry *entry = find(read, &map->base.keys, key, hash);
 	if (entry) {
 		if (calm__inserts(write) && revive_locked(map, entry, hash) != CALM_OK)
@@ -405,22 +269,22 @@ static calm_status write_locked(struct syncmap *map, struct calm__self *self, ca
 static calm_status accepts(const struct calm_map *base, const void *value)
 {
 	(void)base;
-	return bound(value) ? CALM_OK : CALM_EINVAL;
+	return calm__syncmap_bound(value) ? CALM_OK : CALM_EINVAL;
 }
 
 static calm_status load(const struct calm_map *base, calm_key key, void **value)
 {
-	struct syncmap *map = syncmap_of(base);
+	struct syncmap *map = calm__syncmap_of(base);
 	uint64_t hash = calm__key_hash(&base->keys, key);
 	struct calm__self *self = calm__self();
 	calm__enter(self);
 	uint64_t read = load_read(map);
-	struct entry *entry = find(tier_of(read), &base->keys, key, hash);
+	struct entry *entry = find(calm__tier_of(read), &base->keys, key, hash);
 	if (entry || !(read & AMENDED)) {
 		calm__stripes_tally(&map->hits, self);
 	} else {
 		calm__lock(&map->mutex);
-		entry = find(tier_of(load_read(map)), &base->keys, key, hash);
+		entry = find(calm__tier_of(load_read(map)), &base->keys, key, hash);
 		if (!entry && map->dirty) {
 			entry = find(map->dirty, &base->keys, key, hash);
 			miss_locked(map, self);
@@ -429,22 +293,22 @@ static calm_status load(const struct calm_map *base, calm_key key, void **value)
 	}
 	/* order: sync.entry acquire <- write_entry(), write_dirty(): who gets the value sees what it points to. */
 	void *current = entry ? load_acquire(&entry->value) : DELETED;
-	if (bound(current))
+	if (calm__syncmap_bound(current))
 		*value = current;
 	calm__leave(self);
-	return bound(current) ? CALM_OK : CALM_ABSENT;
+	return calm__syncmap_bound(current) ? CALM_OK : CALM_ABSENT;
 }
 
 static calm_status write_key(struct calm_map *base, calm_key key, struct calm__write *write)
 {
-	struct syncmap *map = syncmap_of(base);
+	struct syncmap *map = calm__syncmap_of(base);
 	uint64_t hash = calm__key_hash(&base->keys, key);
 	struct calm__self *self = calm__self();
 	if (!calm__reserve(self, 3)) /* a value, an entry, a table */
 		return CALM_ENOMEM;
 	calm__enter(self);
 	uint64_t read = load_read(map);
-	struct tier *tier = tier_of(read);
+	struct tier *tier = calm__tier_of(read);
 	struct entry *entry = find(tier, &base->keys, key, hash);
 	calm_status status = CALM_ABSENT;
 	bool decided = entry ? write_entry(base, self, tier->generation, entry, write, &status)
@@ -458,42 +322,33 @@ static calm_status write_key(struct calm_map *base, calm_key key, struct calm__w
 	return status;
 }
 
-static struct tier *empty_tier(struct syncmap *map)
-{
-	struct generation *generation = calm__heap_zero(&map->base.heap, sizeof(*generation));
-	struct tier *tier = generation ? tier_new(map, 0, generation) : NULL;
-	if (!tier)
-		calm__heap_free(&map->base.heap, generation, sizeof(*generation));
-	return tier;
-}
-
 static calm_status clear(struct calm_map *base)
 {
-	struct syncmap *map = syncmap_of(base);
+	struct syncmap *map = calm__syncmap_of(base);
 	struct calm__self *self = calm__self();
-	struct tier *empty = empty_tier(map);
+	struct tier *empty = calm__tier_empty(map);
 	if (!empty)
 		return CALM_ENOMEM;
 	if (!calm__reserve(self, 2)) {
 		calm__heap_free(&base->heap, empty->generation, sizeof(*empty->generation));
-		tier_free(map, empty);
+		calm__tier_free(map, empty);
 		return CALM_ENOMEM;
 	}
 	calm__enter(self);
 	calm__lock(&map->mutex);
-	struct tier *read = tier_of(load_read(map));
+	struct tier *read = calm__tier_of(load_read(map));
 	struct tier *dirty = map->dirty;
 	struct tier *last = dirty ? dirty : read;
 	if (dirty)
-		succeed(read, dirty);
-	succeed(last, empty);
+		calm__tier_succeed(read, dirty);
+	calm__tier_succeed(last, empty);
 	last->cleared = true;
 	publish(map, empty, false);
 	map->dirty = NULL;
 	map->looked = 0;
-	calm__retire(self, read, tier_drop, map);
+	calm__retire(self, read, calm__tier_drop, map);
 	if (dirty)
-		calm__retire(self, dirty, tier_drop, map);
+		calm__retire(self, dirty, calm__tier_drop, map);
 	calm__unlock(&map->mutex);
 	calm__leave(self);
 	return CALM_OK;
@@ -503,14 +358,14 @@ static uint64_t size(const struct calm_map *base)
 {
 	struct calm__self *self = calm__self();
 	calm__enter(self);
-	uint64_t count = calm__stripes_sum(&tier_of(load_read(syncmap_of(base)))->generation->count);
+	uint64_t count = calm__stripes_sum(&calm__tier_of(load_read(calm__syncmap_of(base)))->generation->count);
 	calm__leave(self);
 	return count;
 }
 
 static calm_status reserve(struct calm_map *base, size_t entries)
 {
-	struct syncmap *map = syncmap_of(base);
+	struct syncmap *map = calm__syncmap_of(base);
 	calm__lock(&map->mutex);
 	if (entries > map->expected)
 		map->expected = entries;
@@ -520,7 +375,7 @@ static calm_status reserve(struct calm_map *base, size_t entries)
 
 /* ---- walking ---- */
 
-/* The read table with all keys in it, held until unpin; NULL: no memory to promote dirty. */
+/* The read table with all keys in it, held until calm__tier_unpin; NULL: no memory to promote dirty. */
 static struct tier *pin(struct syncmap *map, struct calm__self *self)
 {
 	struct tier *tier = NULL;
@@ -535,30 +390,16 @@ static struct tier *pin(struct syncmap *map, struct calm__self *self)
 		read = load_read(map);
 		calm__unlock(&map->mutex);
 	}
-	tier = tier_of(read);
+	tier = calm__tier_of(read);
 	/* order: none - the map's own reference cannot go while this section is open. */
 	add_relaxed(&tier->refs, 1);
 	calm__leave(self);
 	return tier;
 }
 
-static void unpin(struct syncmap *map, struct tier *tier)
-{
-	/* order: sync.refs release -> tier_drop(), tier_dies(): the walk's reads come before the frees. */
-	if (add_acq_rel(&tier->refs, (uint64_t)-1) > 1)
-		return;
-	/* The caller may still hold, in a section of its own, values that the walk gave it. */
-	if (calm_retire(tier, tier_dies, map) == CALM_OK)
-		return;
-	calm__lock(&map->mutex);
-	tier->stray = map->strays;
-	map->strays = tier;
-	calm__unlock(&map->mutex);
-}
-
 static int each(const struct calm_map *base, calm_visit_fn *visit, void *context)
 {
-	struct syncmap *map = syncmap_of(base);
+	struct syncmap *map = calm__syncmap_of(base);
 	struct calm__self *self = calm__self();
 	struct tier *tier = pin(map, self);
 	if (!tier)
@@ -572,12 +413,12 @@ static int each(const struct calm_map *base, calm_visit_fn *visit, void *context
 			calm__enter(self);
 		/* order: sync.entry acquire <- write_entry(): who gets the value sees what it points to. */
 		void *value = load_acquire(&entry->value);
-		if (bound(value))
+		if (calm__syncmap_bound(value))
 			result = visit(calm__key_of(&base->keys, entry->key), value, context);
 		if (base->release)
 			calm__leave(self);
 	}
-	unpin(map, tier);
+	calm__tier_unpin(map, tier);
 	return result;
 }
 
@@ -585,7 +426,7 @@ static int each(const struct calm_map *base, calm_visit_fn *visit, void *context
 
 static void stats(const struct calm_map *base, calm_stats *out)
 {
-	struct syncmap *map = syncmap_of(base);
+	struct syncmap *map = calm__syncmap_of(base);
 	out->hits = calm__stripes_sum(&map->hits);
 	/* order: none - statistics. */
 	out->misses = load_relaxed(&map->misses);
@@ -614,10 +455,10 @@ static const char *check_entries(struct syncmap *map, struct tier *read)
 
 static const char *check(const struct calm_map *base)
 {
-	struct syncmap *map = syncmap_of(base);
+	struct syncmap *map = calm__syncmap_of(base);
 	calm__lock(&map->mutex);
 	uint64_t word = load_read(map);
-	struct tier *read = tier_of(word);
+	struct tier *read = calm__tier_of(word);
 	const char *broken = calm__table_check(read->table, &base->keys);
 	if (!broken && map->dirty)
 		broken = calm__table_check(map->dirty->table, &base->keys);
@@ -631,19 +472,19 @@ static const char *check(const struct calm_map *base)
 
 static void destroy(struct calm_map *base)
 {
-	struct syncmap *map = syncmap_of(base);
-	struct tier *read = tier_of(load_read(map));
+	struct syncmap *map = calm__syncmap_of(base);
+	struct tier *read = calm__tier_of(load_read(map));
 	struct tier *last = map->dirty ? map->dirty : read;
 	last->cleared = true;
 	for (struct tier *next, *stray = map->strays; stray; stray = next) {
 		next = stray->stray;
-		tier_dies(stray, map);
+		calm__tier_dies(stray, map);
 	}
 	if (map->dirty) {
-		succeed(read, map->dirty);
-		tier_drop(read, map);
+		calm__tier_succeed(read, map->dirty);
+		calm__tier_drop(read, map);
 	}
-	tier_drop(last, map);
+	calm__tier_drop(last, map);
 }
 
 static const struct calm__kind sync_kind = {
@@ -666,8 +507,9 @@ calm_status calm_syncmap_create(calm_map **out, const calm_options *options)
 	calm_status status = calm__map_new(&base, out, options, &sync_kind, sizeof(struct syncmap));
 	if (status != CALM_OK)
 		return status;
-	struct syncmap *map = syncmap_of(base);
-	struct tier *empty = options && options->capacity > PTRDIFF_MAX / sizeof(struct entry) ? NULL : empty_tier(map);
+	struct syncmap *map = calm__syncmap_of(base);
+	struct tier *empty = options && options->capacity > PTRDIFF_MAX / sizeof(struct entry) ? NULL
+											       : calm__tier_empty(map);
 	if (!empty) {
 		calm__map_free(base);
 		return CALM_ENOMEM;
