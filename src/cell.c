@@ -20,7 +20,7 @@ static shared_ptr *state_of(const calm_cell *cell)
 
 static calm_status displace(const calm_cell *cell, struct calm__self *self, void *state)
 {
-	if (cell->release_private)
+	if (cell->release_private && state)
 		calm__retire(self, state, cell->release_private, cell->context_private);
 	return CALM_OK;
 }

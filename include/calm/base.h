@@ -113,7 +113,7 @@ static inline uint64_t calm_key_word(calm_key key)
 /*
  * Where a map takes its memory. alloc returns at least size bytes aligned for any type, or NULL, which reaches the
  * caller as CALM_ENOMEM; free gets back what alloc returned. Both are called from any thread, at the same time, possibly
- * while the map holds a lock, so neither may use the map. A map's allocator must work until calm_map_destroy returned.
+ * while the map holds a lock, so neither may call calm. A map's allocator must work until calm_map_destroy returned.
  */
 typedef struct calm_allocator {
 	void *(*alloc)(size_t size, void *context);
@@ -138,7 +138,8 @@ typedef void calm_release_fn(void *value, void *context);
  * for one to exit.
  *
  * calm_read_end() without a calm_read_begin() is a bug in the caller: it is reported on stderr and aborts.
- * A fork() inside a section leaves the child inside it; every other thread's section does not exist in the child.
+ * A fork() inside a section leaves the child inside it; every other thread's section does not exist in the child. A map that
+ * another thread was using at that moment may stay locked in the child, which must not touch it; others work.
  */
 CALM_API void calm_read_begin(void);
 CALM_API void calm_read_end(void);
@@ -149,7 +150,8 @@ CALM_API bool calm_read_active(void);
 /*
  * Releases a pointer later: calls release(pointer, context) exactly once, after every read section that was open when
  * calm_retire was called has ended, on any thread that is itself in no section and holds no lock of calm. The caller
- * must first have made the pointer unreachable for new readers.
+ * must first have made the pointer unreachable for new readers. The context must not be the address of a calm_map:
+ * destroying that map would release the pointer with what is the map's own.
  *
  * CALM_OK. CALM_EINVAL: release is NULL. CALM_ENOMEM: no memory to remember it, and the caller is inside a read section
  * and cannot wait: the pointer is still the caller's. (Outside of one, calm_retire then waits for the readers instead, and
@@ -161,7 +163,8 @@ CALM_API calm_status calm_retire(void *pointer, calm_release_fn *release, void *
 
 /*
  * Waits until every read section that was open at the call has ended and everything retired before the call, by any
- * thread, has been released. For tests and shutdown: it costs microseconds at least, and blocks.
+ * thread, has been released. For tests and shutdown: it costs microseconds at least, and blocks. The caller must hold no
+ * lock that a release function takes.
  *
  * CALM_OK. CALM_EBUSY: the caller is inside a read section, or inside a release function, and would wait for itself.
  */

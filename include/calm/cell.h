@@ -28,7 +28,8 @@ typedef struct calm_cell {
 	void *context_private;
 } calm_cell;
 
-/* Not concurrent with any use. release may be NULL: displaced states are left alone. OK, EINVAL (cell is NULL). */
+/* Not concurrent with any use. release may be NULL: displaced states are left alone. A NULL state is a
+ * state, and is never released. OK, EINVAL (cell is NULL). */
 CALM_API calm_status calm_cell_init(calm_cell *cell, void *state, calm_release_fn *release, void *context);
 
 /* The state (acquire): wait-free, one load. Good until the caller's read section ends. */

@@ -6,7 +6,8 @@
  *
  * A snapshot never stops a writer (lockmap's copy aside), survives any number of resizes, may be used by several threads
  * at once, and may be held across blocking calls as long as wanted; what it alone still sees stays in memory until it is
- * closed. Values and key bytes that came out of it are good until it is closed. Visitors run with no lock and no read
+ * closed. Values and key bytes that came out of it are good until it is closed; if the map has a snapshot_budget, and so may
+ * oust the snapshot, only inside a read section that began before they came out, or in the visitor. Visitors run with no lock and no read
  * section held, and may do anything, also to this map.
  */
 #ifndef CALM_SNAPSHOT_H

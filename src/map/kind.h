@@ -53,6 +53,12 @@ static inline enum calm__effect calm__decide(const struct calm__write *write, bo
 	return write->verb == CALM__COMPARE_AND_SWAP ? CALM__PUT : CALM__REMOVE;
 }
 
+/* Whether a verb has a value to store. */
+static inline bool calm__puts(const struct calm__write *write)
+{
+	return write->verb != CALM__DELETE && write->verb != CALM__COMPARE_AND_DELETE;
+}
+
 /* Whether a verb can bind an absent key. */
 static inline bool calm__inserts(const struct calm__write *write)
 {

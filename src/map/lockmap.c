@@ -20,6 +20,9 @@
  */
 #include "map/lockmap.h"
 
+/* What a binding is taken to hold outside the table, where only its size matters. */
+#define RECORD_BYTES 64
+
 /* ---- single keys; everything called …_locked has the lock alone ---- */
 
 static calm_status load(const struct calm_map *base, calm_key key, void **value)
@@ -111,11 +114,11 @@ static void remove_locked(struct lockmap *map, struct calm__self *self, size_t s
 	calm__table_remove(map->table, &map->base.keys, slot);
 }
 
-/* After deletions: a table less than an eighth full shrinks. Without memory it stays large. */
+/* After a deletion: a table less than an eighth full shrinks. Without memory it stays large. */
 static void shrink_locked(struct lockmap *map)
 {
 	size_t slots = map->table->mask + 1;
-	if (slots > 64 && map->table->count < slots / 8)
+	if (slots > 64 && map->table->count < slots / 8 && slots / 4 >= map->least)
 		resize_locked(map, slots / 4);
 }
 
@@ -141,26 +144,55 @@ static calm_status write_locked(struct lockmap *map, struct calm__self *self, ca
 	return status;
 }
 
-/* Between these two, n pointers can be displaced. Releases run in leave, after the lock. NULL: no memory. */
-static struct calm__self *enter(const struct lockmap *map, uint64_t n)
+/* Between this and calm__leave, which runs releases and so comes after the lock, n pointers can be displaced. */
+static struct calm__self *enter(const struct lockmap *map, uint64_t n, uint64_t targets)
 {
 	struct calm__self *self = calm__self();
-	if (map->cares && (n > UINT32_MAX / 4 || !calm__displace_reserve(self, (uint32_t)n)))
-		return NULL;
+	if (map->cares) {
+		uint64_t most = targets < n ? targets : n;
+		if (n + CALM__BLOCK_ITEMS * most > UINT32_MAX / 4 ||
+		    !calm__displace_reserve(self, (uint32_t)n, (uint32_t)most))
+			return NULL;
+	}
 	calm__enter(self);
 	return self;
+}
+
+/*
+ * Enters and locks with room to displace n pointers and, if they are seen or the caller `drains`, all that the table holds.
+ * What is seen, and how much there is, is only known under the lock: so it guesses, looks, and if need be guesses again.
+ */
+static struct calm__self *enter_and_lock(struct lockmap *map, uint64_t n, bool all, bool drains)
+{
+	uint64_t targets = 1;
+	for (;;) {
+		struct calm__self *self = enter(map, n, targets);
+		if (!self)
+			return NULL;
+		pthread_rwlock_wrlock(&map->lock);
+		/* order: none - snapshots open under the lock. */
+		uint64_t open = load_relaxed(&map->snaps.open);
+		uint64_t need = all && (drains || open > 0) ? 2 * (uint64_t)map->table->count : n;
+		if (!map->cares || (need <= n && open + drains <= targets))
+			return self;
+		pthread_rwlock_unlock(&map->lock);
+		calm__leave(self);
+		n = need > n ? need : n;
+		targets = open + drains > targets ? open + drains : targets;
+	}
 }
 
 static calm_status write_key(struct calm_map *base, calm_key key, struct calm__write *write)
 {
 	struct lockmap *map = calm__lockmap_of(base);
 	uint64_t hash = calm__key_hash(&base->keys, key);
-	struct calm__self *self = enter(map, 2);
+	struct calm__self *self = enter(map, 2, 2);
 	if (!self)
 		return CALM_ENOMEM;
 	pthread_rwlock_wrlock(&map->lock);
 	calm_status status = write_locked(map, self, key, hash, write, NULL);
-	shrink_locked(map);
+	if (status == CALM_OK && !calm__puts(write))
+		shrink_locked(map);
 	pthread_rwlock_unlock(&map->lock);
 	calm__leave(self);
 	return status;
@@ -208,8 +240,8 @@ static calm_status apply(struct calm_map *base, size_t n, const calm_change chan
 	}
 	calm_status status = CALM_ENOMEM;
 	struct calm__self *self = NULL;
-	if ((!records || make_records(map, n, changes, records)) && (self = enter(map, 2 * (uint64_t)n))) {
-		pthread_rwlock_wrlock(&map->lock);
+	if ((!records || make_records(map, n, changes, records)) &&
+	    (self = enter_and_lock(map, 2 * (uint64_t)n, false, false))) {
 		status = CALM_OK;
 		if (map->table->count + n > calm__table_room(map->table))
 			status = resize_locked(map, map->table->count + n);
@@ -241,30 +273,19 @@ static void release_table(void *pointer, void *context)
 	calm__table_free(&base->heap, table);
 }
 
-calm_status calm__lockmap_take(struct lockmap *map, bool each, struct calm__self **self, struct calm__table **old)
+calm_status calm__lockmap_take(struct lockmap *map, bool drains, struct calm__self **self, struct calm__table **old)
 {
 	struct calm__table *empty = calm__table_new(&map->base.heap, 0, map->cares);
 	if (!empty)
 		return CALM_ENOMEM;
-	for (uint64_t n = 1;;) {
-		*self = enter(map, n);
-		if (!*self)
-			break;
-		pthread_rwlock_wrlock(&map->lock);
-		/* order: none - snapshots open under the lock. */
-		bool seen = each || load_relaxed(&map->snaps.open) > 0;
-		uint64_t need = map->cares && seen ? 2 * map->table->count : 1;
-		if (need <= n) {
-			*old = map->table;
-			map->table = empty;
-			return CALM_OK;
-		}
-		pthread_rwlock_unlock(&map->lock);
-		calm__leave(*self);
-		n = need;
+	*self = enter_and_lock(map, 1, true, drains);
+	if (!*self) {
+		calm__table_free(&map->base.heap, empty);
+		return CALM_ENOMEM;
 	}
-	calm__table_free(&map->base.heap, empty);
-	return CALM_ENOMEM;
+	*old = map->table;
+	map->table = empty;
+	return CALM_OK;
 }
 
 void calm__lockmap_displace_all(struct lockmap *map, struct calm__self *self, struct calm__table *table, uint64_t death)
@@ -294,7 +315,7 @@ static calm_status clear(struct calm_map *base)
 	bool seen = load_relaxed(&map->snaps.open) > 0;
 	pthread_rwlock_unlock(&map->lock);
 	if (map->cares && !seen) {
-		calm__retire(self, old, release_table, base);
+		calm__retire_large(self, old, release_table, base, old->bytes + old->count * RECORD_BYTES);
 	} else {
 		if (map->cares)
 			calm__lockmap_displace_all(map, self, old, death);
@@ -327,6 +348,8 @@ static calm_status reserve(struct calm_map *base, size_t entries)
 	pthread_rwlock_wrlock(&map->lock);
 	if (entries > calm__table_room(map->table))
 		status = resize_locked(map, entries);
+	if (status == CALM_OK && entries > map->least)
+		map->least = entries;
 	pthread_rwlock_unlock(&map->lock);
 	return status;
 }
@@ -335,7 +358,7 @@ static void stats(const struct calm_map *base, calm_stats *out)
 {
 	struct lockmap *map = calm__lockmap_of(base);
 	/* order: none - statistics. */
-	out->history_bytes = load_relaxed(&map->history) +
+	out->history_bytes = load_relaxed(&map->snaps.history) +
 			     load_relaxed(&map->snaps.dead) * sizeof(struct calm__retired);
 	out->oldest_snapshot_ns = calm__snaps_oldest_ns(&map->snaps);
 }
@@ -393,7 +416,8 @@ calm_status calm_lockmap_create(calm_map **out, const calm_options *options)
 	struct lockmap *map = calm__lockmap_of(base);
 	map->cares = base->release || base->keys.kind == CALM_KEYS_BYTES;
 	calm__snaps_init(&map->snaps);
-	map->table = calm__table_new(&base->heap, options ? options->capacity : 0, map->cares);
+	map->least = options ? options->capacity : 0;
+	map->table = calm__table_new(&base->heap, map->least, map->cares);
 	if (!map->table || !lock_init(&map->lock)) {
 		calm__table_free(&base->heap, map->table);
 		calm__map_free(base);

@@ -14,8 +14,8 @@ struct lockmap {
 	pthread_rwlock_t lock;
 	struct calm__table *table; /* guarded by lock, as is what it holds */
 	struct calm__snaps snaps;
-	shared_u64 history; /* bytes of the snapshots' tables */
-	bool cares;         /* for births: values to release, or records to free */
+	size_t least; /* entries that were asked for: the table does not shrink below; guarded by lock */
+	bool cares;   /* for births: values to release, or records to free */
 };
 
 /* Loads are const to the user, but take the lock. */
@@ -26,9 +26,9 @@ static inline struct lockmap *calm__lockmap_of(const struct calm_map *map)
 
 /*
  * Puts an empty table in the map's place. On success the lock is held alone, the read section *self is entered, and there
- * is room to displace everything in *old if snapshots see it, or if `each` says that the caller will.
+ * is room to displace everything in *old if snapshots see it, or if the caller, who `drains`, opens one that does.
  */
-calm_status calm__lockmap_take(struct lockmap *map, bool each, struct calm__self **self, struct calm__table **old);
+calm_status calm__lockmap_take(struct lockmap *map, bool drains, struct calm__self **self, struct calm__table **old);
 
 /* Displaces each value and record of a table that was taken when the epoch was `death`. */
 void calm__lockmap_displace_all(struct lockmap *map, struct calm__self *self, struct calm__table *table,

@@ -7,8 +7,8 @@
  * and values as the map's did; what the map displaces later goes to the snapshots' dead lists (sync/snap.c). drain takes the
  * table itself.
  *
- * Invariant: whoever looks into a snapshot's table is counted as a user (calm__snap_use), so a budget that ousts the
- * snapshot frees the table after the last of them.
+ * Invariant: whoever looks into a snapshot's table is counted as a user, the opener from the start, so a budget that
+ * ousts the snapshot frees the table after the last of them. A walk's own copy is outside the budget.
  */
 #include "map/lockmap.h"
 
@@ -17,57 +17,86 @@ struct lock_snapshot {
 	struct calm__table *table; /* frozen */
 };
 
-/* What a snapshot kept that its map does not need any more. */
+static struct lock_snapshot *snapshot_of(struct calm__snap *snap)
+{
+	return (struct lock_snapshot *)((char *)snap - offsetof(struct lock_snapshot, base.snap));
+}
+
+static void drop(struct lock_snapshot *snapshot)
+{
+	if (calm__snap_drop(&snapshot->base.snap))
+		calm__heap_free(&snapshot->base.map->heap, snapshot, sizeof(*snapshot));
+}
+
+/* Frees what a snapshot kept. By one thread, once: whoever calm__snap_done, _oust or _closes told so. */
 static void dispose(struct lock_snapshot *snapshot)
 {
 	struct lockmap *map = calm__lockmap_of(snapshot->base.map);
 	struct calm__self *self = calm__self();
 	calm__enter(self);
 	calm__snap_leave(&map->snaps, &snapshot->base.snap, self, &map->base);
-	/* order: none - statistics. */
-	add_relaxed(&map->history, -(uint64_t)snapshot->table->bytes);
 	calm__table_free(&map->base.heap, snapshot->table);
+	drop(snapshot);
 	calm__leave(self);
 }
 
-static struct lock_snapshot *snapshot_of(struct calm__snap *snap)
+static void done(struct lock_snapshot *snapshot)
 {
-	return (struct lock_snapshot *)((char *)snap - offsetof(struct lock_snapshot, base.snap));
+	if (calm__snap_done(&snapshot->base.snap))
+		dispose(snapshot);
 }
 
-/* Counts a new snapshot's table, and keeps the map within its budget. */
-static void account(struct lockmap *map, struct lock_snapshot *snapshot)
+/* Ousts the oldest snapshots until the map is within its budget. */
+static void keep_budget(struct lockmap *map)
 {
-	/* order: none - statistics; a budget is kept to the table, not to the byte. */
-	add_relaxed(&map->history, snapshot->table->bytes);
 	struct calm__snap *gone;
-	while (map->base.budget > 0 && load_relaxed(&map->history) > map->base.budget &&
-	       calm__snaps_oust(&map->snaps, &snapshot->base.snap, &gone))
+	/* order: none - a budget is kept to the table, not to the byte. */
+	while (map->base.budget > 0 && load_relaxed(&map->snaps.history) > map->base.budget &&
+	       calm__snaps_oust(&map->snaps, &gone))
 		if (gone)
 			dispose(snapshot_of(gone));
+}
+
+/* A copy, with the caller as its user; NULL: no memory. Only if it is `kept` does it count in the budget. */
+static struct lock_snapshot *copy(struct lockmap *map, bool kept)
+{
+	struct calm_map *base = &map->base;
+	struct lock_snapshot *snapshot = calm__heap_zero(&base->heap, sizeof(*snapshot));
+	if (!snapshot)
+		return NULL;
+	snapshot->base.map = base;
+	pthread_rwlock_rdlock(&map->lock);
+	snapshot->table = calm__table_copy(&base->heap, map->table);
+	if (snapshot->table)
+		calm__snap_open(&map->snaps, &snapshot->base.snap, kept ? snapshot->table->bytes : 0);
+	pthread_rwlock_unlock(&map->lock);
+	if (!snapshot->table) {
+		calm__heap_free(&base->heap, snapshot, sizeof(*snapshot));
+		return NULL;
+	}
+	/* order: none - statistics. */
+	add_relaxed(&base->copies, 1);
+	add_relaxed(&base->copied_bytes, snapshot->table->bytes);
+	return snapshot;
+}
+
+static void close_snapshot(struct calm_snapshot *base)
+{
+	struct lock_snapshot *snapshot = (struct lock_snapshot *)base;
+	if (calm__snap_closes(&base->snap))
+		dispose(snapshot);
+	drop(snapshot);
 }
 
 static calm_status open_snapshot(struct calm_map *base, struct calm_snapshot **out)
 {
 	struct lockmap *map = calm__lockmap_of(base);
-	struct lock_snapshot *snapshot = calm__heap_zero(&base->heap, sizeof(*snapshot));
+	struct lock_snapshot *snapshot = copy(map, true);
 	if (!snapshot)
 		return CALM_ENOMEM;
-	snapshot->base.map = base;
-	pthread_rwlock_rdlock(&map->lock);
-	snapshot->table = calm__table_copy(&base->heap, map->table);
-	if (snapshot->table)
-		calm__snap_open(&map->snaps, &snapshot->base.snap);
-	pthread_rwlock_unlock(&map->lock);
-	if (!snapshot->table) {
-		calm__heap_free(&base->heap, snapshot, sizeof(*snapshot));
-		return CALM_ENOMEM;
-	}
-	/* order: none - statistics. */
-	add_relaxed(&base->copies, 1);
-	add_relaxed(&base->copied_bytes, snapshot->table->bytes);
-	account(map, snapshot);
+	keep_budget(map);
 	*out = &snapshot->base;
+	done(snapshot);
 	return CALM_OK;
 }
 
@@ -83,30 +112,16 @@ calm_status calm__lockmap_drain(struct calm_map *base, struct calm_snapshot **ou
 		calm__heap_free(&base->heap, snapshot, sizeof(*snapshot));
 		return CALM_ENOMEM;
 	}
-	calm__snap_open(&map->snaps, &snapshot->base.snap);
+	calm__snap_open(&map->snaps, &snapshot->base.snap, snapshot->table->bytes);
 	uint64_t death = calm__snaps_epoch(&map->snaps);
 	pthread_rwlock_unlock(&map->lock);
 	if (map->cares)
 		calm__lockmap_displace_all(map, self, snapshot->table, death);
 	calm__leave(self);
-	account(map, snapshot);
+	keep_budget(map);
 	*out = &snapshot->base;
+	done(snapshot);
 	return CALM_OK;
-}
-
-static void close_snapshot(struct calm_snapshot *base)
-{
-	struct lock_snapshot *snapshot = (struct lock_snapshot *)base;
-	struct calm_map *map = base->map;
-	if (calm__snap_closes(&base->snap))
-		dispose(snapshot);
-	calm__heap_free(&map->heap, snapshot, sizeof(*snapshot));
-}
-
-static void done(struct lock_snapshot *snapshot)
-{
-	if (calm__snap_done(&snapshot->base.snap))
-		dispose(snapshot);
 }
 
 static calm_status load(struct calm_snapshot *base, calm_key key, void **value)
@@ -122,16 +137,23 @@ static calm_status load(struct calm_snapshot *base, calm_key key, void **value)
 	return slot != CALM__NO_SLOT ? CALM_OK : CALM_ABSENT;
 }
 
+static int visit_all(const struct lock_snapshot *snapshot, calm_visit_fn *visit, void *context)
+{
+	const struct calm__keys *keys = &snapshot->base.map->keys;
+	const struct calm__table *table = snapshot->table;
+	int result = 0;
+	for (size_t i = calm__table_next(table, 0); i != CALM__NO_SLOT && result == 0;
+	     i = calm__table_next(table, i + 1))
+		result = visit(calm__key_of(keys, table->slots[i].key), table->slots[i].value, context);
+	return result;
+}
+
 static int each(struct calm_snapshot *base, calm_visit_fn *visit, void *context)
 {
 	struct lock_snapshot *snapshot = (struct lock_snapshot *)base;
 	if (!calm__snap_use(&base->snap))
 		return CALM_ESTALE;
-	const struct calm__table *table = snapshot->table;
-	int result = 0;
-	for (size_t i = calm__table_next(table, 0); i != CALM__NO_SLOT && result == 0;
-	     i = calm__table_next(table, i + 1))
-		result = visit(calm__key_of(&base->map->keys, table->slots[i].key), table->slots[i].value, context);
+	int result = visit_all(snapshot, visit, context);
 	done(snapshot);
 	return result;
 }
@@ -177,12 +199,12 @@ static calm_status step(struct calm_cursor *cursor, bool forward, calm_key *key,
 
 int calm__lockmap_walk(struct calm_map *base, calm_visit_fn *visit, void *context)
 {
-	struct calm_snapshot *at;
-	calm_status status = open_snapshot(base, &at);
-	if (status != CALM_OK)
-		return status;
-	int result = each(at, visit, context);
-	close_snapshot(at);
+	struct lock_snapshot *snapshot = copy(calm__lockmap_of(base), false);
+	if (!snapshot)
+		return CALM_ENOMEM;
+	int result = visit_all(snapshot, visit, context);
+	done(snapshot);
+	close_snapshot(&snapshot->base);
 	return result;
 }
 

@@ -96,8 +96,7 @@ static calm_status write_key(calm_map *map, calm_key key, struct calm__write *wr
 	calm_status status = calm__key_check(&map->keys, key);
 	if (status != CALM_OK)
 		return status;
-	bool puts = write->verb != CALM__DELETE && write->verb != CALM__COMPARE_AND_DELETE;
-	if (puts && map->kind->accepts)
+	if (calm__puts(write) && map->kind->accepts)
 		status = map->kind->accepts(map, write->value);
 	return status == CALM_OK ? map->kind->write(map, key, write) : status;
 }
@@ -153,9 +152,10 @@ calm_status calm_map_compare_and_delete(calm_map *map, calm_key key, void *expec
 	return write_key(map, key, &write);
 }
 
-/* One round of update. CALM_CHANGED: another thread was faster. */
-static calm_status update_once(calm_map *map, calm_key key, calm_update_fn *update, void *context)
+/* One round of update. *lost: another thread was faster. */
+static calm_status update_once(calm_map *map, calm_key key, calm_update_fn *update, void *context, bool *lost)
 {
+	*lost = false;
 	void *before = NULL;
 	calm_status status = calm_map_load(map, key, &before);
 	if (status < CALM_OK)
@@ -174,7 +174,8 @@ static calm_status update_once(calm_map *map, calm_key key, calm_update_fn *upda
 		status = calm_map_compare_and_delete(map, key, before);
 	else if (after != before)
 		status = calm_map_compare_and_swap(map, key, before, after);
-	return status > CALM_OK ? CALM_CHANGED : status;
+	*lost = status > CALM_OK;
+	return status;
 }
 
 calm_status calm_map_update(calm_map *map, calm_key key, calm_update_fn *update, void *context)
@@ -185,13 +186,14 @@ calm_status calm_map_update(calm_map *map, calm_key key, calm_update_fn *update,
 	bool protect = map->release !=
 		       NULL; /* what was loaded must not be released, and come back, before the compare */
 	calm_status status;
+	bool lost;
 	do {
 		if (protect)
 			calm__enter(self);
-		status = update_once(map, key, update, context);
+		status = update_once(map, key, update, context, &lost);
 		if (protect)
 			calm__leave(self);
-	} while (status == CALM_CHANGED);
+	} while (lost);
 	return status;
 }
 

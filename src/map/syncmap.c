@@ -23,6 +23,10 @@
  * A value stored into a cleared table by a writer who was already inside is a write before the clear: it is counted with
  * its generation and released with its table.
  *
+ * Orders. Who gets a value by sync.entry sees what it points to, and who gets a table by sync.read sees its slots: acquire
+ * and release. That the map is linearizable across keys needs more, one order of all that decides: so these two are
+ * sequentially consistent.
+ *
  * Linearization: a write by its compare-and-swap on the entry, or under the mutex; a load by its load of the entry, or of
  * `read` where that decides it; clear by its store of `read`.
  *
@@ -74,7 +78,7 @@ static bool write_entry(struct calm_map *base, struct calm__self *self, struct g
 			struct entry *entry, struct calm__write *write, calm_status *status)
 {
 	/* order: sync.entry acquire <- write_entry(), write_dirty(): who gets the value sees what it points to. */
-	void *current = load_acquire(&entry->value);
+	void *current = load_sc(&entry->value);
 	for (;;) {
 		if (current == EXPUNGED && calm__inserts(write))
 			return false;
@@ -86,7 +90,7 @@ static bool write_entry(struct calm_map *base, struct calm__self *self, struct g
 		void *next = effect == CALM__PUT ? write->value : DELETED;
 		/* order: sync.entry release -> load(), write_entry(), table_dies(): publishes what the value points
 		 * to, and has seen what the one it displaces does. */
-		if (!cas_acq_rel(&entry->value, &current, next))
+		if (!cas_sc(&entry->value, &current, next))
 			continue;
 		if (present != (effect == CALM__PUT))
 			calm__stripes_add(&generation->count, self, present ? -1 : 1);
@@ -99,13 +103,13 @@ static bool write_entry(struct calm_map *base, struct calm__self *self, struct g
 static uint64_t load_read(const struct syncmap *map)
 {
 	/* order: sync.read acquire <- publish(): who sees a table sees its slots and entries. */
-	return load_acquire(&calm__syncmap_of(&map->base)->read);
+	return load_sc(&calm__syncmap_of(&map->base)->read);
 }
 
 static void publish(struct syncmap *map, struct tier *tier, bool amended)
 {
 	/* order: sync.read release -> load_read(): the table, frozen, before its address. */
-	store_release(&map->read, (uint64_t)(uintptr_t)tier | (amended ? AMENDED : 0));
+	store_sc(&map->read, (uint64_t)(uintptr_t)tier | (amended ? AMENDED : 0));
 }
 
 /* ---- under the mutex ---- */
@@ -120,7 +124,7 @@ static void promote_locked(struct syncmap *map, struct calm__self *self)
 	map->looked = 0;
 	/* order: none - statistics. */
 	add_relaxed(&map->promotions, 1);
-	calm__retire(self, old, calm__tier_drop, map);
+	calm__retire_large(self, old, calm__tier_drop, map, old->table->bytes);
 }
 
 static void miss_locked(struct syncmap *map, struct calm__self *self)
@@ -163,6 +167,7 @@ static calm_status copy_locked(struct syncmap *map)
 			calm__table_insert(dirty->table, entry->key, calm__stored_hash(keys, entry->key), entry);
 	}
 	map->dirty = dirty;
+	map->expected = 0; /* had its table */
 	/* order: none - statistics. */
 	add_relaxed(&map->base.copies, 1);
 	add_relaxed(&map->base.copied_bytes, dirty->table->bytes);
@@ -213,7 +218,7 @@ static calm_status write_dirty(struct syncmap *map, struct calm__self *self, siz
 	if (effect == CALM__LEAVE)
 		return status;
 	/* order: sync.entry release -> load(), write_entry(): publishes what the value points to. */
-	store_release(&entry->value, effect == CALM__PUT ? write->value : EXPUNGED);
+	store_sc(&entry->value, effect == CALM__PUT ? write->value : EXPUNGED);
 	if (base->release)
 		calm__retire(self, current, calm__release_value, base);
 	if (effect == CALM__REMOVE) {
@@ -292,7 +297,7 @@ static calm_status load(const struct calm_map *base, calm_key key, void **value)
 		calm__unlock(&map->mutex);
 	}
 	/* order: sync.entry acquire <- write_entry(), write_dirty(): who gets the value sees what it points to. */
-	void *current = entry ? load_acquire(&entry->value) : DELETED;
+	void *current = entry ? load_sc(&entry->value) : DELETED;
 	if (calm__syncmap_bound(current))
 		*value = current;
 	calm__leave(self);
@@ -346,9 +351,9 @@ static calm_status clear(struct calm_map *base)
 	publish(map, empty, false);
 	map->dirty = NULL;
 	map->looked = 0;
-	calm__retire(self, read, calm__tier_drop, map);
+	calm__retire_large(self, read, calm__tier_drop, map, read->table->bytes);
 	if (dirty)
-		calm__retire(self, dirty, calm__tier_drop, map);
+		calm__retire_large(self, dirty, calm__tier_drop, map, dirty->table->bytes);
 	calm__unlock(&map->mutex);
 	calm__leave(self);
 	return CALM_OK;
@@ -412,7 +417,7 @@ static int each(const struct calm_map *base, calm_visit_fn *visit, void *context
 		if (base->release)
 			calm__enter(self);
 		/* order: sync.entry acquire <- write_entry(): who gets the value sees what it points to. */
-		void *value = load_acquire(&entry->value);
+		void *value = load_sc(&entry->value);
 		if (calm__syncmap_bound(value))
 			result = visit(calm__key_of(&base->keys, entry->key), value, context);
 		if (base->release)

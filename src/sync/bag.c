@@ -62,6 +62,8 @@ bool calm__reserve_slow(struct calm__self *self, uint32_t n)
 	calm__lock(&bag->lock);
 	bag->room = bag_room(bag);
 	calm__unlock(&bag->lock);
+	if (n > SPARES * CALM__BLOCK_ITEMS)
+		self->state |= CALM__DUE; /* so that what is left of a large reserve is given back */
 	while (bag->room < n) {
 		struct calm__block *block = calm__alloc(&calm__malloc, sizeof(*block));
 		if (!block)
@@ -81,6 +83,7 @@ static struct calm__block *take_spare(struct calm__bag *bag)
 	bag->spares--;
 	block->next = NULL;
 	block->taken = block->marked = block->used = 0;
+	block->bytes = 0;
 	return block;
 }
 
@@ -134,7 +137,7 @@ void calm__retire_blocks(struct calm__self *self, struct calm__block *blocks)
 	calm__unlock(&bag->lock);
 }
 
-void calm__retire(struct calm__self *self, void *pointer, calm_release_fn *release, void *context)
+void calm__retire_large(struct calm__self *self, void *pointer, calm_release_fn *release, void *context, uint64_t bytes)
 {
 	struct calm__bag *bag = &self->bag;
 	calm__lock(&bag->lock);
@@ -144,13 +147,34 @@ void calm__retire(struct calm__self *self, void *pointer, calm_release_fn *relea
 		append_block(bag, block);
 	}
 	block->items[block->used++] = (struct calm__retired){pointer, release, context};
+	block->bytes += bytes;
+	bag->bytes += bytes;
 	bag->room--;
 	count_pushed(bag, 1);
-	if (block->used == CALM__BLOCK_ITEMS) {
+	if (block->used == CALM__BLOCK_ITEMS || (bytes > 0 && bag->bytes >= CALM__LARGE)) {
 		seal(block);
 		self->state |= CALM__DUE;
 	}
 	calm__unlock(&bag->lock);
+}
+
+void calm__retire(struct calm__self *self, void *pointer, calm_release_fn *release, void *context)
+{
+	calm__retire_large(self, pointer, release, context, 0);
+}
+
+void calm__bag_trim(struct calm__bag *bag)
+{
+	struct calm__block *extra = NULL;
+	calm__lock(&bag->lock);
+	while (bag->spares > SPARES) {
+		struct calm__block *block = take_spare(bag);
+		block->next = extra;
+		extra = block;
+	}
+	bag->room = bag_room(bag);
+	calm__unlock(&bag->lock);
+	calm__free_blocks(extra);
 }
 
 /* Under bag->lock. popped counts what the queue has moved on by, so an item taken from its middle counts when passed. */
@@ -174,11 +198,14 @@ static void drop_front(struct calm__bag *bag, struct calm__block **empty)
 		}
 		if (block->taken < block->used)
 			return;
+		bag->bytes -= block->bytes;
+		block->bytes = 0;
 		if (block == bag->last && block->used < CALM__BLOCK_ITEMS) {
 			block->taken = block->marked = block->used = 0;
 			return;
 		}
 		bag->first = block->next;
+		bag->dropped++;
 		if (!bag->first)
 			bag->last = NULL;
 		if (bag->spares < SPARES) {
@@ -204,17 +231,23 @@ bool calm__bag_pop(struct calm__bag *bag, struct calm__retired *item, struct cal
 	return true;
 }
 
-uint32_t calm__bag_take_own(struct calm__bag *bag, const void *context, struct calm__retired *items, uint32_t n,
-			    struct calm__block **empty)
+uint32_t calm__bag_take_own(struct calm__bag *bag, const void *context, struct calm__bag_place *place,
+			    struct calm__retired *items, uint32_t n, struct calm__block **empty)
 {
 	uint32_t found = 0;
-	for (struct calm__block *block = bag->first; block && found < n; block = block->next) {
-		for (uint32_t i = block->taken; i < block->used && found < n; i++) {
+	struct calm__block *block = bag->first;
+	uint64_t number = bag->dropped;
+	for (; block && number < place->block; number++)
+		block = block->next;
+	for (; block && found < n; block = block->next, number++) {
+		uint32_t i = number == place->block && place->item > block->taken ? place->item : block->taken;
+		for (; i < block->used && found < n; i++) {
 			if (block->items[i].context != context || !block->items[i].release)
 				continue;
 			items[found++] = block->items[i];
 			block->items[i].release = NULL;
 		}
+		*place = (struct calm__bag_place){number, i};
 	}
 	drop_front(bag, empty);
 	return found;

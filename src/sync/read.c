@@ -28,8 +28,8 @@
  * is unlinked. A thread that exits leaves its bag in its record, to the record's next owner and to every thread that
  * settles meanwhile. After a fork the child keeps the caller's record and inherits the bags of the others.
  *
- * Invariants: a bag's blocks are released in order (popped counts towards pushed), which is what calm__flush waits on.
- * A release function runs in no section, under no lock.
+ * Invariants: a bag's queue moves on in order (popped counts towards pushed), which is what calm_read_wait waits on; only
+ * calm__flush takes what is one map's own from the middle. A release function runs in no section, under no lock.
  *
  * Source: epochs, Fraser, "Practical lock-freedom" (2004), section 5.2.3; the asymmetric barrier, Desnoyers et al.,
  * "User-Level Implementations of Read-Copy Update", IEEE TPDS 23:2 (2012), section 5.3 (there with signals).
@@ -61,7 +61,7 @@ void calm__enter_slow(struct calm__self *self)
 		fence_section((self->state & CALM__FENCE) != 0);
 	}
 	if ((self->state & CALM__DEPTH) == CALM__DEPTH)
-		calm__misuse("calm_read_begin", "65536 sections inside one another");
+		calm__misuse("calm_read_begin", "more than 65535 sections inside one another");
 	self->state++;
 }
 
@@ -94,8 +94,9 @@ static void run(struct calm__self *self, const struct calm__retired *items, uint
 	for (uint32_t i = 0; i < n; i++)
 		items[i].release(items[i].pointer, items[i].context);
 	self->nested--;
-	/* order: none - for calm_read_wait(), which only needs to see it move, before running's edge. */
-	store_relaxed(&self->runs, load_relaxed(&self->runs) + 1);
+	if (self->nested == 0)
+		/* order: none - for wait_for_releases(), which only needs to see it move; before running's edge. */
+		store_relaxed(&self->runs, load_relaxed(&self->runs) + 1);
 	/* order: read.running release -> is_running(), wait_for_releases(): the releases are done. */
 	store_release(&self->running[self->nested], NULL);
 }
@@ -124,10 +125,11 @@ static void help_abandoned(struct calm__self *self)
 {
 	uint32_t used = calm__records_used();
 	uint32_t left = 0;
-	/* order: none - a hint; a record taken meanwhile is only helped once more. */
-	store_relaxed(&calm__abandoned, 0);
+	/* order: read.abandoned acquire <- put_free(): who is counted is seen to be gone. */
+	swap_acquire(&calm__abandoned, 0);
 	for (uint32_t i = 0; i < used; i++) {
 		struct calm__self *other = &calm__records[i];
+		/* order: none - a record taken meanwhile is only helped once more. */
 		if (load_relaxed(&other->thread) != 0 || calm__bag_waiting(&other->bag) == 0)
 			continue;
 		calm__bag_mark(&other->bag);
@@ -139,11 +141,21 @@ static void help_abandoned(struct calm__self *self)
 		add_relaxed(&calm__abandoned, left);
 }
 
+/* Whether the thread must wait for readers before it goes on. */
+static bool too_much(struct calm__bag *bag)
+{
+	calm__lock(&bag->lock);
+	bool too = calm__bag_waiting(bag) > CALM__BACKLOG || bag->bytes > CALM__BACKLOG_BYTES;
+	calm__unlock(&bag->lock);
+	return too;
+}
+
 void calm__settle(struct calm__self *self)
 {
 	if (self->nested > 0)
 		return; /* the run_due() that we are inside of goes on */
 	struct calm__bag *bag = &self->bag;
+	struct calm__patience patience = {0};
 	while (self->state & CALM__DUE) {
 		self->state &= ~CALM__DUE;
 		calm__grace();
@@ -151,16 +163,13 @@ void calm__settle(struct calm__self *self)
 		/* order: none - a hint. */
 		if (load_relaxed(&calm__abandoned) > 0)
 			help_abandoned(self);
+		for (bool stall = false; !stall && too_much(bag);) {
+			calm__wait_turn(patience.turn++);
+			stall = calm__stalled(&patience);
+			run_due(self, bag, UINT32_MAX);
+		}
+		calm__bag_trim(bag);
 	}
-	struct calm__patience patience = {0};
-	while (calm__bag_waiting(bag) > CALM__BACKLOG) {
-		bool stall = calm__stalled(&patience);
-		run_due(self, bag, UINT32_MAX);
-		if (stall || calm__bag_waiting(bag) <= CALM__BACKLOG)
-			break;
-		calm__wait_turn(patience.turn++);
-	}
-	self->state &= ~CALM__DUE;
 }
 
 void calm__exit_settle(struct calm__self *self)
@@ -201,13 +210,22 @@ static void wait_for_releases(void)
 	}
 }
 
+/* Whether a bag's queue has come so far; then what was taken but still runs is announced, for wait_for_releases(). */
+static bool passed(struct calm__bag *bag, uint64_t target)
+{
+	calm__lock(&bag->lock);
+	/* order: none - under bag->lock. */
+	bool is = load_relaxed(&bag->popped) >= target;
+	calm__unlock(&bag->lock);
+	return is;
+}
+
 /* Empties a bag of all that it held at the call. */
 static void flush_bag(struct calm__self *self, struct calm__bag *bag)
 {
 	uint64_t target = calm__bag_mark(bag); /* once: a mark renewed in the loop would chase a busy owner for ever */
 	struct calm__patience patience = {0};
-	/* order: none - a number that only rises; what was taken but still runs, wait_for_releases() waits for. */
-	while (load_relaxed(&bag->popped) < target) {
+	while (!passed(bag, target)) {
 		if (patience.turn > 0)
 			calm__wait_turn(patience.turn);
 		patience.turn++;
@@ -221,10 +239,11 @@ static void flush_own(struct calm__self *self, struct calm__bag *bag, const void
 {
 	struct calm__retired items[64];
 	struct calm__block *empty = NULL;
+	struct calm__bag_place place = {0};
 	uint32_t n;
 	do {
 		calm__lock(&bag->lock);
-		n = calm__bag_take_own(bag, context, items, 64, &empty);
+		n = calm__bag_take_own(bag, context, &place, items, 64, &empty);
 		if (n > 0)
 			announce(self, context);
 		calm__unlock(&bag->lock);

@@ -24,6 +24,9 @@
 #define CALM__BLOCK_ITEMS 168
 /* A thread that has more than this waiting for readers waits with them, up to CALM__STALL_NS. */
 #define CALM__BACKLOG 4096
+/* Large pieces (tables) are counted in bytes: so many are due at once, so many are waited for. */
+#define CALM__LARGE ((uint64_t)256 << 10)
+#define CALM__BACKLOG_BYTES ((uint64_t)64 << 20)
 #define CALM__STALL_NS 100000000U
 /* Release functions that may be running inside one another on one thread. */
 #define CALM__NESTED 8
@@ -50,6 +53,7 @@ struct calm__block {
 	uint32_t taken;
 	uint32_t marked;
 	uint32_t used;
+	uint64_t bytes; /* of the large ones among the items */
 	struct calm__retired items[CALM__BLOCK_ITEMS];
 };
 
@@ -58,9 +62,11 @@ struct calm__bag {
 	struct calm__lock lock;
 	struct calm__block *first; /* NULL: empty */
 	struct calm__block *last;
+	uint64_t dropped;          /* blocks ever taken off the front */
 	struct calm__block *spare; /* empty blocks, linked */
 	uint32_t spares;
 	uint32_t room;     /* the owner's: so many calm__retire cannot fail; a lower bound */
+	uint64_t bytes;    /* of the large items in it, until their block is emptied */
 	shared_u64 pushed; /* ever; changed under lock */
 	shared_u64 popped; /* ever; popped == pushed: empty */
 	uint64_t peak;     /* of pushed - popped */
@@ -153,6 +159,10 @@ static inline bool calm__reserve(struct calm__self *self, uint32_t n)
 
 /* After calm__reserve. Never runs anything: releases happen when the outermost section ends. */
 void calm__retire(struct calm__self *self, void *pointer, calm_release_fn *release, void *context);
+
+/* The same for something large: its bytes count too, and past CALM__LARGE it is due when this section ends. */
+void calm__retire_large(struct calm__self *self, void *pointer, calm_release_fn *release, void *context,
+			uint64_t bytes);
 
 /*
  * Blocks of their own, for what must wait for something else first (sync/snap.c). After calm__reserve(CALM__BLOCK_ITEMS +

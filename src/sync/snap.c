@@ -10,8 +10,10 @@
  * snapshot that sees it, and goes as soon as there is none. So one hot key under one long snapshot keeps one version, not
  * all of them.
  *
- * A budget may oust a snapshot while it is in use: it is stale at once, and leaves the list when its last user does.
- * use = number of users, with SNAP_STALE set by the ousting and SNAP_GONE by whoever then frees it.
+ * A budget may oust a snapshot while it is in use, being opened or being closed: it is stale at once, and leaves the list
+ * when its last user does. use = number of users, the opener's among them, with SNAP_STALE set by the ousting and
+ * SNAP_GONE by the one thread that frees what it kept: the ouster, the last user or the closer. The struct itself is
+ * freed by the later of that thread and the closer.
  *
  * Source: dead lists, Ahrens, "How ZFS snapshots really work" (BSDCan 2019).
  * Rejected: one list of the dead, searched at every close; the same without births, which keeps every version that was
@@ -27,13 +29,15 @@ void calm__snaps_init(struct calm__snaps *snaps)
 	*snaps = (struct calm__snaps){.epoch = 1};
 }
 
-void calm__snap_open(struct calm__snaps *snaps, struct calm__snap *snap)
+void calm__snap_open(struct calm__snaps *snaps, struct calm__snap *snap, uint64_t bytes)
 {
+	snap->bytes = bytes;
 	snap->opened_ns = calm__now_ns();
 	snap->dead = NULL;
 	snap->newer = NULL;
 	/* order: none - nobody else knows this snapshot yet. */
-	store_relaxed(&snap->use, 0);
+	store_relaxed(&snap->use, 1);
+	store_relaxed(&snap->holders, 2);
 	calm__lock(&snaps->lock);
 	snap->older = snaps->newest;
 	if (snaps->newest)
@@ -43,8 +47,9 @@ void calm__snap_open(struct calm__snaps *snaps, struct calm__snap *snap)
 	snaps->newest = snap;
 	/* order: none - under snaps->lock, and the lock of the map's writers. */
 	snap->stamp = add_relaxed(&snaps->epoch, 1);
-	/* order: none - a count for people. */
+	/* order: none - counts, under snaps->lock. */
 	add_relaxed(&snaps->open, 1);
+	add_relaxed(&snaps->history, bytes);
 	calm__unlock(&snaps->lock);
 }
 
@@ -74,15 +79,19 @@ bool calm__snap_done(struct calm__snap *snap)
 	return add_acq_rel(&snap->use, (uint64_t)-1) == SNAP_STALE + 1 && claim(snap);
 }
 
-bool calm__snaps_oust(struct calm__snaps *snaps, const struct calm__snap *keep, struct calm__snap **gone)
+bool calm__snaps_oust(struct calm__snaps *snaps, struct calm__snap **gone)
 {
 	*gone = NULL;
 	calm__lock(&snaps->lock);
-	/* order: none - only this function sets SNAP_STALE, under snaps->lock. */
 	struct calm__snap *snap = snaps->oldest;
-	while (snap && (snap == keep || load_relaxed(&snap->use) >= SNAP_STALE))
+	while (snap && snap->bytes == 0)
 		snap = snap->newer;
+	if (snap == snaps->newest)
+		snap = NULL;
 	if (snap) {
+		/* order: none - under snaps->lock. What is still used is as good as freed: its users will leave. */
+		add_relaxed(&snaps->history, -snap->bytes);
+		snap->bytes = 0;
 		/* order: snap.use release -> calm__snap_use(): from here on nobody is let in. */
 		add_acq_rel(&snap->use, SNAP_STALE);
 		if (claim(snap))
@@ -94,8 +103,19 @@ bool calm__snaps_oust(struct calm__snaps *snaps, const struct calm__snap *keep, 
 
 bool calm__snap_closes(struct calm__snap *snap)
 {
+	/* order: none - only a start for the compare-and-swap. */
+	uint64_t use = load_relaxed(&snap->use);
 	/* order: snap.use acquire <- calm__snap_done(): the users before this close have read what they read. */
-	return (load_acquire(&snap->use) & SNAP_GONE) == 0;
+	while (!cas_acq_rel(&snap->use, &use, use | SNAP_STALE | SNAP_GONE))
+		;
+	return (use & SNAP_GONE) == 0;
+}
+
+bool calm__snap_drop(struct calm__snap *snap)
+{
+	/* order: snap.holders release -> calm__snap_drop(): each holder's last use before the free. */
+	/* order: snap.holders acquire <- calm__snap_drop(): the last one frees. */
+	return add_acq_rel(&snap->holders, (uint32_t)-1) == 1;
 }
 
 /* Parts what the older snapshots still see (the front, up to *end) from the rest. In place: a close cannot fail. */
@@ -168,6 +188,7 @@ void calm__snap_leave(struct calm__snaps *snaps, struct calm__snap *snap, struct
 	/* order: none - counts, under snaps->lock. */
 	add_relaxed(&snaps->dead, after - before);
 	add_relaxed(&snaps->open, (uint64_t)-1);
+	add_relaxed(&snaps->history, -snap->bytes);
 	calm__unlock(&snaps->lock);
 	for (struct calm__block *block = blocks; block; block = block->next)
 		for (uint32_t i = 0; i < block->used; i++)

@@ -50,8 +50,8 @@ static void put_free(struct calm__self *self)
 	self->next_free = threads.free;
 	threads.free = self;
 	if (calm__bag_waiting(&self->bag) > 0)
-		/* order: none - a hint, looked at by every settle. */
-		add_relaxed(&calm__abandoned, 1);
+		/* order: read.abandoned release -> help_abandoned(): that the record is free, before it counts. */
+		add_acq_rel(&calm__abandoned, 1);
 }
 
 static void thread_exits(void *pointer)
@@ -143,6 +143,8 @@ struct calm__self *calm__attach(void)
 		if (!self)
 			calm__wait_turn(turn);
 	}
+	if (calm__bag_waiting(&self->bag) > 0)
+		self->state |= CALM__DUE; /* what the last owner left */
 	if (pthread_setspecific(threads.exits, self) != 0)
 		calm__misuse("calm_read_begin", "no memory to notice when this thread exits");
 	calm__current = self;
