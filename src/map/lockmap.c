@@ -12,16 +12,44 @@
  * the lock, but by their own snapshot, so they are freed at once.
  *
  * The lock prefers writers, and says so (PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP): glibc's default lets a steady
- * stream of readers keep writers out for ever. No lock is held while a visitor, an update or a release runs, so the
- * non-recursive kind is safe.
+ * stream of readers keep writers out for ever. The other way round, writers that never leave the lock free would keep
+ * readers out: one that has waited for a millisecond queues as a writer, once. No lock is held while a visitor, an update
+ * or a release runs, so the non-recursive kind is safe.
  *
  * Rejected: walking under the lock, as most libraries do: a visitor that writes would deadlock. Copying the records with
  * the table: a snapshot would cost an allocation per key.
  */
 #include "map/lockmap.h"
 
+/* A reader that writers have kept out for so long queues as a writer. */
+#define READER_PATIENCE_NS 1000000
+
 /* What a binding is taken to hold outside the table, where only its size matters. */
 #define RECORD_BYTES 64
+
+/* ---- the lock ---- */
+
+void calm__lockmap_share(struct lockmap *map)
+{
+	if (pthread_rwlock_tryrdlock(&map->lock) == 0)
+		return;
+	struct timespec until;
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_nsec += READER_PATIENCE_NS;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000;
+	}
+	if (pthread_rwlock_timedrdlock(&map->lock, &until) != 0)
+		pthread_rwlock_wrlock(&map->lock);
+}
+
+void calm__lockmap_unlock(struct lockmap *map)
+{
+	/* order: none - a count for who has no lock. */
+	store_relaxed(&map->count, map->table->count);
+	pthread_rwlock_unlock(&map->lock);
+}
 
 /* ---- single keys; everything called …_locked has the lock alone ---- */
 
@@ -29,7 +57,7 @@ static calm_status load(const struct calm_map *base, calm_key key, void **value)
 {
 	struct lockmap *map = calm__lockmap_of(base);
 	uint64_t hash = calm__key_hash(&base->keys, key);
-	pthread_rwlock_rdlock(&map->lock);
+	calm__lockmap_share(map);
 	size_t slot = calm__table_find(map->table, &base->keys, key, hash);
 	if (slot != CALM__NO_SLOT)
 		*value = map->table->slots[slot].value;
@@ -42,7 +70,7 @@ static size_t load_many(const struct calm_map *base, size_t n, const calm_key ke
 {
 	struct lockmap *map = calm__lockmap_of(base);
 	size_t ok = 0;
-	pthread_rwlock_rdlock(&map->lock);
+	calm__lockmap_share(map);
 	for (size_t i = 0; i < n; i++) {
 		found[i] = calm__key_check(&base->keys, keys[i]);
 		if (found[i] != CALM_OK)
@@ -175,7 +203,7 @@ static struct calm__self *enter_and_lock(struct lockmap *map, uint64_t n, bool a
 		uint64_t need = all && (drains || open > 0) ? 2 * (uint64_t)map->table->count : n;
 		if (!map->cares || (need <= n && open + drains <= targets))
 			return self;
-		pthread_rwlock_unlock(&map->lock);
+		calm__lockmap_unlock(map);
 		calm__leave(self);
 		n = need > n ? need : n;
 		targets = open + drains > targets ? open + drains : targets;
@@ -193,7 +221,7 @@ static calm_status write_key(struct calm_map *base, calm_key key, struct calm__w
 	calm_status status = write_locked(map, self, key, hash, write, NULL);
 	if (status == CALM_OK && !calm__puts(write))
 		shrink_locked(map);
-	pthread_rwlock_unlock(&map->lock);
+	calm__lockmap_unlock(map);
 	calm__leave(self);
 	return status;
 }
@@ -248,7 +276,7 @@ static calm_status apply(struct calm_map *base, size_t n, const calm_change chan
 		if (status == CALM_OK)
 			apply_locked(map, self, n, changes, records);
 		shrink_locked(map);
-		pthread_rwlock_unlock(&map->lock);
+		calm__lockmap_unlock(map);
 		calm__leave(self);
 	}
 	for (size_t i = 0; records && status != CALM_OK && i < n; i++)
@@ -313,7 +341,7 @@ static calm_status clear(struct calm_map *base)
 	uint64_t death = calm__snaps_epoch(&map->snaps);
 	/* order: none - snapshots open under the lock; those that open later do not see the old table. */
 	bool seen = load_relaxed(&map->snaps.open) > 0;
-	pthread_rwlock_unlock(&map->lock);
+	calm__lockmap_unlock(map);
 	if (map->cares && !seen) {
 		calm__retire_large(self, old, release_table, base, old->bytes + old->count * RECORD_BYTES);
 	} else {
@@ -334,11 +362,8 @@ static int each(const struct calm_map *base, calm_visit_fn *visit, void *context
 
 static uint64_t size(const struct calm_map *base)
 {
-	struct lockmap *map = calm__lockmap_of(base);
-	pthread_rwlock_rdlock(&map->lock);
-	uint64_t count = map->table->count;
-	pthread_rwlock_unlock(&map->lock);
-	return count;
+	/* order: none - a count; exact when quiet. */
+	return load_relaxed(&calm__lockmap_of(base)->count);
 }
 
 static calm_status reserve(struct calm_map *base, size_t entries)
@@ -350,7 +375,7 @@ static calm_status reserve(struct calm_map *base, size_t entries)
 		status = resize_locked(map, entries);
 	if (status == CALM_OK && entries > map->least)
 		map->least = entries;
-	pthread_rwlock_unlock(&map->lock);
+	calm__lockmap_unlock(map);
 	return status;
 }
 
@@ -366,7 +391,7 @@ static void stats(const struct calm_map *base, calm_stats *out)
 static const char *check(const struct calm_map *base)
 {
 	struct lockmap *map = calm__lockmap_of(base);
-	pthread_rwlock_rdlock(&map->lock);
+	calm__lockmap_share(map);
 	const char *broken = calm__table_check(map->table, &base->keys);
 	pthread_rwlock_unlock(&map->lock);
 	return broken;

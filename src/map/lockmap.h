@@ -8,11 +8,13 @@
 #include "map/kind.h"
 
 #include <pthread.h>
+#include <time.h>
 
 struct lockmap {
 	struct calm_map base;
 	pthread_rwlock_t lock;
 	struct calm__table *table; /* guarded by lock, as is what it holds */
+	shared_u64 count;          /* table->count as of the last unlock, for who has no lock */
 	struct calm__snaps snaps;
 	size_t least; /* entries that were asked for: the table does not shrink below; guarded by lock */
 	bool cares;   /* for births: values to release, or records to free */
@@ -23,6 +25,11 @@ static inline struct lockmap *calm__lockmap_of(const struct calm_map *map)
 {
 	return (struct lockmap *)(uintptr_t)map;
 }
+
+/* Holds the lock with other readers; or alone, if writers keep it out for too long. */
+void calm__lockmap_share(struct lockmap *map);
+/* Gives the lock back that a writer held alone. */
+void calm__lockmap_unlock(struct lockmap *map);
 
 /*
  * Puts an empty table in the map's place. On success the lock is held alone, the read section *self is entered, and there

@@ -65,7 +65,7 @@ static struct lock_snapshot *copy(struct lockmap *map, bool kept)
 	if (!snapshot)
 		return NULL;
 	snapshot->base.map = base;
-	pthread_rwlock_rdlock(&map->lock);
+	calm__lockmap_share(map);
 	snapshot->table = calm__table_copy(&base->heap, map->table);
 	if (snapshot->table)
 		calm__snap_open(&map->snaps, &snapshot->base.snap, kept ? snapshot->table->bytes : 0);
@@ -114,7 +114,7 @@ calm_status calm__lockmap_drain(struct calm_map *base, struct calm_snapshot **ou
 	}
 	calm__snap_open(&map->snaps, &snapshot->base.snap, snapshot->table->bytes);
 	uint64_t death = calm__snaps_epoch(&map->snaps);
-	pthread_rwlock_unlock(&map->lock);
+	calm__lockmap_unlock(map);
 	if (map->cares)
 		calm__lockmap_displace_all(map, self, snapshot->table, death);
 	calm__leave(self);
