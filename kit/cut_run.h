@@ -79,8 +79,8 @@ void kit_cut_hold_writers(struct kit_cut_session *session, bool hold);
 void kit_cut_hold_walkers(struct kit_cut_session *session, bool hold);
 
 /*
- * Holds the walkers, and waits ns at most. False: some do not stand yet, which on a kind that lets writers starve readers
- * they may never do; hold the writers, then the walkers again.
+ * Holds the walkers, and waits ns at most. False: some do not stand yet, which on a kind that lets writers starve
+ * readers they may never do; hold the writers, then the walkers again.
  */
 bool kit_cut_hold_walkers_within(struct kit_cut_session *session, uint64_t ns);
 
