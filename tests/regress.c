@@ -188,6 +188,22 @@ static void tables_are_counted_in_bytes(void **state)
 	assert_int_equal(calm_map_destroy(map), CALM_OK);
 }
 
+/* A small pointer retired after a large one, in one section, kept the large one's bytes counted: the thread waited for ever. */
+static void a_small_one_does_not_hold_a_large_one(void **state)
+{
+	(void)state;
+	struct calm__self *self = calm__self();
+	atomic_store(&released, 0);
+	assert_true(calm__reserve(self, 2));
+	alarm(20);
+	calm__enter(self);
+	calm__retire_large(self, self, count, NULL, 2 * CALM__BACKLOG_BYTES);
+	calm__retire(self, self, count, NULL);
+	calm__leave(self);
+	alarm(0);
+	assert_int_equal(atomic_load(&released), 2);
+}
+
 /* The values of a cleared table waited for 168 more retired pointers, perhaps for ever. */
 static void a_cleared_table_goes_at_once(void **state)
 {
@@ -256,6 +272,7 @@ int main(void)
 		cmocka_unit_test(a_batch_finds_a_block_for_every_snapshot),
 		cmocka_unit_test(waiting_waits_for_the_outer_release),
 		cmocka_unit_test(tables_are_counted_in_bytes),
+		cmocka_unit_test(a_small_one_does_not_hold_a_large_one),
 		cmocka_unit_test(a_cleared_table_goes_at_once),
 		cmocka_unit_test(capacity_outlives_the_first_writes),
 		cmocka_unit_test(update_returns_what_its_callback_does),

@@ -185,8 +185,8 @@ static void count_popped(struct calm__bag *bag)
 }
 
 /*
- * Under bag->lock: passes over what calm__bag_take_own() took from the front, and takes emptied blocks off it: to the spares, or
- * linked to *empty. The last block stays, open, if it has room.
+ * Under bag->lock: passes over what calm__bag_take_own() took from the front, and takes emptied blocks off it: to the
+ * spares, or linked to *empty. The last block stays, open, if it has room.
  */
 static void drop_front(struct calm__bag *bag, struct calm__block **empty)
 {

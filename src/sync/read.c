@@ -6,7 +6,7 @@
  * A section announces the epoch in which it began; retired pointers collect in their thread's bag, in blocks. When a
  * block is full it is sealed with a stamp: a new epoch, opened by that very increment. A section that begins in an epoch
  * >= stamp has seen the increment, hence everything that was unlinked before it; so a block may go when every section
- * that began before its stamp has ended. grace() finds out: heavy barrier, then the oldest announced epoch.
+ * that began before its stamp has ended. calm__grace() finds out: heavy barrier, then the oldest announced epoch.
  *
  *      reader                              reclaimer
  *      epoch = domain.epoch   (acquire)    unlink
@@ -164,6 +164,7 @@ void calm__settle(struct calm__self *self)
 		if (load_relaxed(&calm__abandoned) > 0)
 			help_abandoned(self);
 		for (bool stall = false; !stall && too_much(bag);) {
+			calm__bag_mark(bag); /* what came after the last stamp would keep its block, and the block's bytes */
 			calm__wait_turn(patience.turn++);
 			stall = calm__stalled(&patience);
 			run_due(self, bag, UINT32_MAX);
