@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The calm authors */
 /*
- * What a read section costs: calm_read_begin/calm_read_end beside liburcu's memb flavour, called as a user of either
- * would (functions of a shared library; liburcu also inlined), in one run, interleaved, each pair around one load.
+ * What a read section costs: calm_read_begin/calm_read_end beside liburcu's memb flavour, called as
+ * a user of either would (functions of a shared library; liburcu also inlined), in one run,
+ * interleaved, each pair around one load.
  *
- * Prints the median and range of the rounds in ns a pair, less nothing: "empty" is the loop with the load alone.
+ * Prints the median and range of the rounds in ns a pair, less nothing: "empty" is the loop with
+ * the load alone.
  */
 #include <calm/calm.h>
 
@@ -30,16 +32,16 @@ static double now(void)
 	return (double)time.tv_sec * 1e9 + (double)time.tv_nsec;
 }
 
-#define TIMED(name, begin, end)                                                                                        \
-	static double name(void)                                                                                       \
-	{                                                                                                              \
-		double start = now();                                                                                  \
-		for (int i = 0; i < PAIRS; i++) {                                                                      \
-			begin;                                                                                         \
-			(void)word;                                                                                    \
-			end;                                                                                           \
-		}                                                                                                      \
-		return (now() - start) / PAIRS;                                                                        \
+#define TIMED(name, begin, end)                   \
+	static double name(void)                  \
+	{                                         \
+		double start = now();             \
+		for (int i = 0; i < PAIRS; i++) { \
+			begin;                    \
+			(void)word;               \
+			end;                      \
+		}                                 \
+		return (now() - start) / PAIRS;   \
 	}
 
 TIMED(empty, (void)0, (void)0)
@@ -69,10 +71,12 @@ int main(void)
 		for (int i = 0; i < SUBJECTS; i++)
 			ns[i][round < 0 ? 0 : round] = subjects[i].run();
 	urcu_memb_unregister_thread();
-	printf("%-24s %8s %8s %8s   ns a pair, %d rounds of %d\n", "read section", "median", "min", "max", ROUNDS, PAIRS);
+	printf("%-24s %8s %8s %8s   ns a pair, %d rounds of %d\n", "read section", "median", "min",
+	       "max", ROUNDS, PAIRS);
 	for (int i = 0; i < SUBJECTS; i++) {
 		qsort(ns[i], ROUNDS, sizeof(double), ascending);
-		printf("%-24s %8.2f %8.2f %8.2f\n", subjects[i].name, ns[i][ROUNDS / 2], ns[i][0], ns[i][ROUNDS - 1]);
+		printf("%-24s %8.2f %8.2f %8.2f\n", subjects[i].name, ns[i][ROUNDS / 2], ns[i][0],
+		       ns[i][ROUNDS - 1]);
 	}
 	return 0;
 }

@@ -3,9 +3,9 @@
 /*
  * Time: nanoseconds for people, and stamps that bracket an operation in a recorded history.
  *
- * Invariant of the stamps: if one operation's end stamp is smaller than another's begin stamp, then everything the
- * first one did was visible to every thread before the second one began. A history checker may rely on that order and
- * on no other; equal stamps say nothing.
+ * Invariant of the stamps: if one operation's end stamp is smaller than another's begin stamp, then
+ * everything the first one did was visible to every thread before the second one began. A history
+ * checker may rely on that order and on no other; equal stamps say nothing.
  *
  *   begin  rdtsc, then lfence: nothing of the operation starts before the counter was read. Reading it too early only
  *          widens the interval, which is safe.
@@ -14,12 +14,13 @@
  *          earlier than the effect and the checker would call a correct map wrong. lfence keeps rdtsc from being read
  *          ahead of the operation's loads (AMD64 APM vol. 3, RDTSC; Intel SDM vol. 2, RDTSC).
  *
- * This needs a time stamp counter that is constant and the same on all cores (constant_tsc and nonstop_tsc in
- * /proc/cpuinfo, clock source "tsc"): what Linux itself asks of it. Where that is in doubt, and on other processors,
- * compile with -DKIT_STAMP_CLOCK: CLOCK_MONOTONIC between sequentially consistent fences, some 20 ns dearer.
+ * This needs a time stamp counter that is constant and the same on all cores (constant_tsc and
+ * nonstop_tsc in /proc/cpuinfo, clock source "tsc"): what Linux itself asks of it. Where that is in
+ * doubt, and on other processors, compile with -DKIT_STAMP_CLOCK: CLOCK_MONOTONIC between
+ * sequentially consistent fences, some 20 ns dearer.
  *
- * Rejected: one shared atomic counter as the clock. It orders every pair of operations by cache-coherence, which hides
- * the races that are sought and costs a contended line per operation.
+ * Rejected: one shared atomic counter as the clock. It orders every pair of operations by
+ * cache-coherence, which hides the races that are sought and costs a contended line per operation.
  */
 #ifndef KIT_CLOCK_H
 #define KIT_CLOCK_H

@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The calm authors */
 /*
- * The numbered history of the snapshot-cut checker: who writes what, and the writing itself. Encoding and promises:
- * cut.h; the check: cut_check.c.
+ * The numbered history of the snapshot-cut checker: who writes what, and the writing itself.
+ * Encoding and promises: cut.h; the check: cut_check.c.
  *
- * Invariant: a writer's write i depends on (seed, writer, i) alone, and the entry's write before it is i - n. So the
- * writer knows what every verb must answer, and asks for it (KIT_CUT_VERB).
+ * Invariant: a writer's write i depends on (seed, writer, i) alone, and the entry's write before it
+ * is i - n. So the writer knows what every verb must answer, and asks for it (KIT_CUT_VERB).
  *
- * Orders. A writer stores `started` before its verb and `finished` after it; the traverser reads `finished` before it
- * opens and `started` after. All four are sequentially consistent: the map's own publication carries `started` to
- * whoever sees the write, and no fence is needed that TSan could not model.
+ * Orders. A writer stores `started` before its verb and `finished` after it; the traverser reads
+ * `finished` before it opens and `started` after. All four are sequentially consistent: the map's
+ * own publication carries `started` to whoever sees the write, and no fence is needed that TSan
+ * could not model.
  *
- * Rejected: random entries per write. They need a log to be checked against; a stride coprime to n is invertible, and
- * looks random enough to a hash table.
+ * Rejected: random entries per write. They need a log to be checked against; a stride coprime to n
+ * is invertible, and looks random enough to a hash table.
  */
 #include "kit/cut.h"
 
@@ -50,8 +51,8 @@ void kit_cut_fault(struct kit_cut_report *report, enum kit_cut_fault fault, cons
 	size_t need = strlen(fault_names[fault]) + 2 + strlen(line) + 1;
 	if (report->used + need >= sizeof report->text)
 		return;
-	(void)snprintf(report->text + report->used, sizeof report->text - report->used, "%s: %s\n", fault_names[fault],
-		       line);
+	(void)snprintf(report->text + report->used, sizeof report->text - report->used, "%s: %s\n",
+		       fault_names[fault], line);
 	report->used += need;
 }
 
@@ -109,7 +110,8 @@ static void init_writer(struct kit_cut *cut, unsigned w)
 	writer->first = cut->touched * w / cut->writers;
 	writer->n = end - writer->first;
 	/* About the golden section: successive writes fall far apart. The seed shifts it. */
-	writer->stride = (uint64_t)((double)writer->n * 0.6180339887) + kit_mix(cut->seed + w) % (writer->n / 16 + 1);
+	writer->stride = (uint64_t)((double)writer->n * 0.6180339887) +
+			 kit_mix(cut->seed + w) % (writer->n / 16 + 1);
 	while (gcd(writer->stride % writer->n, writer->n) != 1)
 		writer->stride++;
 	writer->stride %= writer->n;
@@ -127,11 +129,12 @@ calm_status kit_cut_init(struct kit_cut *cut, const struct kit_cut_options *opti
 				.verbs = options->verbs,
 				.seed = options->seed,
 				.keys = options->keys};
-	if (options->entries == 0 || options->entries > UINT32_MAX || options->touched > options->entries ||
-	    options->writers > KIT_CUT_WRITERS || options->touched < options->writers ||
-	    (options->touched > 0 && options->writers == 0))
+	if (options->entries == 0 || options->entries > UINT32_MAX ||
+	    options->touched > options->entries || options->writers > KIT_CUT_WRITERS ||
+	    options->touched < options->writers || (options->touched > 0 && options->writers == 0))
 		return CALM_EINVAL;
-	cut->writer = aligned_alloc(64, sizeof *cut->writer * (cut->writers > 0 ? cut->writers : 1));
+	cut->writer = aligned_alloc(64,
+				    sizeof *cut->writer * (cut->writers > 0 ? cut->writers : 1));
 	cut->prints = calloc(cut->keys != NULL ? cut->entries : 1, sizeof *cut->prints);
 	if (cut->writer == NULL || cut->prints == NULL) {
 		kit_cut_free(cut);
@@ -177,14 +180,16 @@ struct answer {
 	void *value, *expected_value; /* both NULL where the verb gives none */
 };
 
-static struct answer store_somehow(calm_map *map, calm_key key, void *value, void *previous, unsigned choice)
+static struct answer store_somehow(calm_map *map, calm_key key, void *value, void *previous,
+				   unsigned choice)
 {
 	bool present = previous != NULL;
 	struct answer a = {"store", CALM_OK, CALM_OK, NULL, NULL};
 
 	switch (choice) {
 	case 1:
-		a = (struct answer){"swap", CALM_OK, present ? CALM_OK : CALM_ABSENT, NULL, previous};
+		a = (struct answer){"swap", CALM_OK, present ? CALM_OK : CALM_ABSENT, NULL,
+				    previous};
 		a.status = calm_map_swap(map, key, value, &a.value);
 		return a;
 	case 2:
@@ -222,7 +227,8 @@ static struct answer delete_somehow(calm_map *map, calm_key key, void *previous,
 	}
 }
 
-calm_status kit_cut_step(struct kit_cut *cut, unsigned w, calm_map *map, struct kit_cut_report *report)
+calm_status kit_cut_step(struct kit_cut *cut, unsigned w, calm_map *map,
+			 struct kit_cut_report *report)
 {
 	struct kit_cut_writer *writer = &cut->writer[w];
 	uint64_t number = atomic_load_explicit(&writer->finished, memory_order_relaxed) + 1;
@@ -245,9 +251,9 @@ calm_status kit_cut_step(struct kit_cut *cut, unsigned w, calm_map *map, struct 
 	if (a.status != a.expected || a.value != a.expected_value)
 		kit_cut_fault(
 			report, KIT_CUT_VERB,
-			"writer %u, write %llu to entry %llu: %s answered %d with %p; its history says %d with %p", w,
-			(unsigned long long)number, (unsigned long long)entry, a.verb, a.status, a.value, a.expected,
-			a.expected_value);
+			"writer %u, write %llu to entry %llu: %s answered %d with %p; its history says %d with %p",
+			w, (unsigned long long)number, (unsigned long long)entry, a.verb, a.status,
+			a.value, a.expected, a.expected_value);
 	return CALM_OK;
 }
 

@@ -3,16 +3,18 @@
 /*
  * The check of one traversal against the numbered history of cut.h.
  *
- * Which prefix? All writes in (m - n, m] that store are visible in the state after m, for nothing can have
- * overwritten them. So if anything at all of a writer is seen, with greatest number g, then m >= g and the writes g+1
- * … m are all deletes: m is found by walking on from g over deletes of entries that are not seen. Every m so reached
- * has the same state, hence one comparison of all n entries with the state after the least of them decides. If
- * nothing is seen, m is 0 or the last n writes were deletes.
+ * Which prefix? All writes in (m - n, m] that store are visible in the state after m, for nothing
+ * can have overwritten them. So if anything at all of a writer is seen, with greatest number g,
+ * then m >= g and the writes g+1 … m are all deletes: m is found by walking on from g over deletes
+ * of entries that are not seen. Every m so reached has the same state, hence one comparison of all
+ * n entries with the state after the least of them decides. If nothing is seen, m is 0 or the last
+ * n writes were deletes.
  *
- * Invariant: between kit_cut_end and the next binding every slot's `seen` is 0: the comparison empties as it reads.
+ * Invariant: between kit_cut_end and the next binding every slot's `seen` is 0: the comparison
+ * empties as it reads.
  *
- * Rejected: collecting the bindings and sorting them afterwards (three passes over memory, and the traversal's own time
- * would be drowned in the copy).
+ * Rejected: collecting the bindings and sorting them afterwards (three passes over memory, and the
+ * traversal's own time would be drowned in the copy).
  */
 #include "kit/cut.h"
 
@@ -101,41 +103,49 @@ void kit_cut_again(struct kit_cut_check *check)
 	restart(check);
 }
 
-__attribute__((noinline, cold)) static int alien(struct kit_cut_check *check, calm_key key, void *value,
-						 const char *why)
+__attribute__((noinline, cold)) static int alien(struct kit_cut_check *check, calm_key key,
+						 void *value, const char *why)
 {
 	if (calm_key_is_word(key))
 		kit_cut_fault(&check->report, KIT_CUT_ALIEN, "key %llu has value %p: %s",
 			      (unsigned long long)calm_key_word(key), value, why);
 	else
-		kit_cut_fault(&check->report, KIT_CUT_ALIEN, "key \"%.*s\" (%zu bytes) has value %p: %s",
-			      key.size > 40 ? 40 : (int)key.size, (const char *)key.data, key.size, value, why);
+		kit_cut_fault(&check->report, KIT_CUT_ALIEN,
+			      "key \"%.*s\" (%zu bytes) has value %p: %s",
+			      key.size > 40 ? 40 : (int)key.size, (const char *)key.data, key.size,
+			      value, why);
 	return 0;
 }
 
-__attribute__((noinline, cold)) static void twice(struct kit_cut_check *check, uint64_t entry, void *value)
+__attribute__((noinline, cold)) static void twice(struct kit_cut_check *check, uint64_t entry,
+						  void *value)
 {
 	kit_cut_fault(&check->report, KIT_CUT_TWICE, "entry %llu was seen again, now with value %p",
 		      (unsigned long long)entry, value);
 }
 
-__attribute__((noinline, cold)) static void too_old(struct kit_cut_check *check, unsigned w, uint64_t number)
+__attribute__((noinline, cold)) static void too_old(struct kit_cut_check *check, unsigned w,
+						    uint64_t number)
 {
-	kit_cut_fault(&check->report, KIT_CUT_OLD,
-		      "writer %u, entry %llu: shows write %llu, though write %llu to it had finished before", w,
-		      (unsigned long long)kit_cut_entry_of(&check->cut->writer[w], number), (unsigned long long)number,
-		      (unsigned long long)(number + check->cut->writer[w].n));
+	kit_cut_fault(
+		&check->report, KIT_CUT_OLD,
+		"writer %u, entry %llu: shows write %llu, though write %llu to it had finished before",
+		w, (unsigned long long)kit_cut_entry_of(&check->cut->writer[w], number),
+		(unsigned long long)number, (unsigned long long)(number + check->cut->writer[w].n));
 }
 
-__attribute__((noinline, cold)) static void crossed(struct kit_cut_check *check, const struct kit_cut_late *late)
+__attribute__((noinline, cold)) static void crossed(struct kit_cut_check *check,
+						    const struct kit_cut_late *late)
 {
-	kit_cut_fault(&check->report, KIT_CUT_ALIEN, "value %p, which belongs to entry %u, was seen under another key",
+	kit_cut_fault(&check->report, KIT_CUT_ALIEN,
+		      "value %p, which belongs to entry %u, was seen under another key",
 		      (void *)(uintptr_t)late->value, late->entry);
 }
 
 __attribute__((noinline, cold)) static uint32_t too_far(struct kit_cut_check *check, uint64_t tag)
 {
-	kit_cut_fault(&check->report, KIT_CUT_FAILED, "writer %llu is 2^32 writes ahead of the traversal's beginning",
+	kit_cut_fault(&check->report, KIT_CUT_FAILED,
+		      "writer %llu is 2^32 writes ahead of the traversal's beginning",
 		      (unsigned long long)tag - 1);
 	return UINT32_MAX;
 }
@@ -216,11 +226,17 @@ int kit_cut_visit(calm_key key, void *value, void *context)
 	struct kit_cut_late *late = &check->late[check->at++ % KIT_CUT_LATE];
 	if (late->full)
 		look(check, late);
-	*late = (struct kit_cut_late){.value = bits, .entry = (uint32_t)entry, .print = print, .full = true};
+	*late = (struct kit_cut_late){.value = bits,
+				      .entry = (uint32_t)entry,
+				      .print = print,
+				      .full = true};
 	return 0;
 }
 
-/* The least m in [before, after] where the writer has nothing: 0, or n deletes end there. UINT64_MAX: none. */
+/*
+ * The least m in [before, after] where the writer has nothing: 0, or n deletes end there.
+ * UINT64_MAX: none.
+ */
 static uint64_t empty_prefix(const struct kit_cut *cut, const struct kit_cut_writer *writer,
 			     const struct kit_cut_span *span)
 {
@@ -237,8 +253,8 @@ static uint64_t empty_prefix(const struct kit_cut *cut, const struct kit_cut_wri
 }
 
 /*
- * The least prefix not below `before` that can have left what was seen (see the top of the file). Reports OLD or NEW
- * and gives the nearest one where the bounds rule all out.
+ * The least prefix not below `before` that can have left what was seen (see the top of the file).
+ * Reports OLD or NEW and gives the nearest one where the bounds rule all out.
  */
 static uint64_t find_prefix(struct kit_cut_check *check, unsigned w)
 {
@@ -261,23 +277,29 @@ static uint64_t find_prefix(struct kit_cut_check *check, unsigned w)
 		most = next;
 	}
 	if (least > span->after) {
-		kit_cut_fault(&check->report, KIT_CUT_NEW,
-			      "writer %u: holds write %llu to entry %llu, but only %llu had started when it was open",
-			      w, (unsigned long long)least, (unsigned long long)kit_cut_entry_of(writer, least),
-			      (unsigned long long)span->after);
+		kit_cut_fault(
+			&check->report, KIT_CUT_NEW,
+			"writer %u: holds write %llu to entry %llu, but only %llu had started when it was open",
+			w, (unsigned long long)least,
+			(unsigned long long)kit_cut_entry_of(writer, least),
+			(unsigned long long)span->after);
 		return least;
 	}
 	if (most < span->before) {
-		kit_cut_fault(&check->report, KIT_CUT_OLD,
-			      "writer %u: ends at write %llu, but %llu (entry %llu) had finished before it was opened",
-			      w, (unsigned long long)most, (unsigned long long)span->before,
-			      (unsigned long long)kit_cut_entry_of(writer, span->before));
+		kit_cut_fault(
+			&check->report, KIT_CUT_OLD,
+			"writer %u: ends at write %llu, but %llu (entry %llu) had finished before it was opened",
+			w, (unsigned long long)most, (unsigned long long)span->before,
+			(unsigned long long)kit_cut_entry_of(writer, span->before));
 		return most;
 	}
 	return least > span->before ? least : span->before;
 }
 
-/* Holds all entries of a writer against the state after its first `prefix` writes, and empties the slots. */
+/*
+ * Holds all entries of a writer against the state after its first `prefix` writes, and empties the
+ * slots.
+ */
 static void end_prefix(struct kit_cut_check *check, unsigned w)
 {
 	const struct kit_cut *cut = check->cut;
@@ -293,10 +315,13 @@ static void end_prefix(struct kit_cut_check *check, unsigned w)
 
 	for (uint64_t j = 0; j < writer->n; j++) {
 		struct kit_cut_slot *slot = &check->slots[writer->first + j];
-		uint64_t last = number <= rest ? rounds + number : rounds > 0 ? rounds - writer->n + number : 0;
+		uint64_t last = number <= rest ? rounds + number
+				: rounds > 0   ? rounds - writer->n + number
+					       : 0;
 		uint64_t seen = slot->seen != 0 ? slot->seen + span->base : 0;
 
-		if (seen != (last != 0 && kit_cut_stores_of(cut, writer, last) ? last : 0) && wrong++ == 0) {
+		if (seen != (last != 0 && kit_cut_stores_of(cut, writer, last) ? last : 0) &&
+		    wrong++ == 0) {
 			wrong_entry = writer->first + j;
 			wrong_seen = seen;
 			wrong_last = last;
@@ -311,10 +336,13 @@ static void end_prefix(struct kit_cut_check *check, unsigned w)
 			&check->report, KIT_CUT_PREFIX,
 			"writer %u: holds write %llu, so its first %llu, but entry %llu shows %llu%s instead of %s "
 			"%llu; %llu of %llu entries differ",
-			w, (unsigned long long)span->most, (unsigned long long)prefix, (unsigned long long)wrong_entry,
-			(unsigned long long)wrong_seen, wrong_seen == 0 ? " (absent)" : "",
-			wrong_last == 0 || kit_cut_stores_of(cut, writer, wrong_last) ? "store" : "delete",
-			(unsigned long long)wrong_last, (unsigned long long)wrong, (unsigned long long)writer->n);
+			w, (unsigned long long)span->most, (unsigned long long)prefix,
+			(unsigned long long)wrong_entry, (unsigned long long)wrong_seen,
+			wrong_seen == 0 ? " (absent)" : "",
+			wrong_last == 0 || kit_cut_stores_of(cut, writer, wrong_last) ? "store"
+										      : "delete",
+			(unsigned long long)wrong_last, (unsigned long long)wrong,
+			(unsigned long long)writer->n);
 	if (check->report.total == check->mark)
 		span->prefix = prefix;
 }
@@ -330,7 +358,8 @@ static void end_live(struct kit_cut_check *check, unsigned w)
 		kit_cut_fault(
 			&check->report, KIT_CUT_NEW,
 			"writer %u: the walk showed write %llu to entry %llu, but only %llu had started when it ended",
-			w, (unsigned long long)span->most, (unsigned long long)kit_cut_entry_of(writer, span->most),
+			w, (unsigned long long)span->most,
+			(unsigned long long)kit_cut_entry_of(writer, span->most),
 			(unsigned long long)span->after);
 	for (uint64_t j = 0; j < writer->n; j++) {
 		struct kit_cut_slot *slot = &check->slots[writer->first + j];
@@ -339,7 +368,8 @@ static void end_live(struct kit_cut_check *check, unsigned w)
 		if (seen)
 			continue;
 		uint64_t last = kit_cut_last_of(writer, j, span->before);
-		if (last == 0 || last + writer->n <= span->after || !kit_cut_stores_of(cut, writer, last))
+		if (last == 0 || last + writer->n <= span->after ||
+		    !kit_cut_stores_of(cut, writer, last))
 			continue;
 		if (lost++ == 0) {
 			entry = writer->first + j;
@@ -349,8 +379,9 @@ static void end_live(struct kit_cut_check *check, unsigned w)
 	if (lost > 0)
 		kit_cut_fault(
 			&check->report, KIT_CUT_LOST,
-			"writer %u: entry %llu held write %llu throughout the walk and was not visited; %llu such", w,
-			(unsigned long long)entry, (unsigned long long)write, (unsigned long long)lost);
+			"writer %u: entry %llu held write %llu throughout the walk and was not visited; %llu such",
+			w, (unsigned long long)entry, (unsigned long long)write,
+			(unsigned long long)lost);
 }
 
 static void end_untouched(struct kit_cut_check *check)
@@ -378,8 +409,9 @@ bool kit_cut_end(struct kit_cut_check *check, int status)
 	else
 		kit_cut_opened(check);
 	if (status != 0) {
-		kit_cut_fault(&check->report, KIT_CUT_FAILED, "the traversal returned %d (%s) after %llu bindings",
-			      status, status < 0 ? calm_strerror((calm_status)status) : "stopped",
+		kit_cut_fault(&check->report, KIT_CUT_FAILED,
+			      "the traversal returned %d (%s) after %llu bindings", status,
+			      status < 0 ? calm_strerror((calm_status)status) : "stopped",
 			      (unsigned long long)check->bindings);
 		for (uint64_t e = 0; e < check->cut->entries; e++)
 			check->slots[e].seen = 0;
@@ -392,11 +424,14 @@ bool kit_cut_end(struct kit_cut_check *check, int status)
 			end_prefix(check, w);
 	}
 	end_untouched(check);
-	if (check->again && (check->sum != check->first_sum || check->bindings != check->first_bindings))
-		kit_cut_fault(&check->report, KIT_CUT_REREAD,
-			      "the second reading has %llu bindings and sum %016llx, the first had %llu and %016llx",
-			      (unsigned long long)check->bindings, (unsigned long long)check->sum,
-			      (unsigned long long)check->first_bindings, (unsigned long long)check->first_sum);
+	if (check->again &&
+	    (check->sum != check->first_sum || check->bindings != check->first_bindings))
+		kit_cut_fault(
+			&check->report, KIT_CUT_REREAD,
+			"the second reading has %llu bindings and sum %016llx, the first had %llu and %016llx",
+			(unsigned long long)check->bindings, (unsigned long long)check->sum,
+			(unsigned long long)check->first_bindings,
+			(unsigned long long)check->first_sum);
 	return check->report.total == check->mark;
 }
 
@@ -411,12 +446,14 @@ static unsigned writer_of(const struct kit_cut *cut, uint64_t entry)
 	return w;
 }
 
-static bool load_fault(struct kit_cut_check *check, uint64_t entry, calm_status status, void *value, uint64_t least)
+static bool load_fault(struct kit_cut_check *check, uint64_t entry, calm_status status, void *value,
+		       uint64_t least)
 {
 	kit_cut_fault(
 		&check->report, KIT_CUT_LOAD,
 		"entry %llu: a load after the snapshot answered %d with value %p; the snapshot has write %llu of it",
-		(unsigned long long)entry, status, status == CALM_OK ? value : NULL, (unsigned long long)least);
+		(unsigned long long)entry, status, status == CALM_OK ? value : NULL,
+		(unsigned long long)least);
 	return false;
 }
 
@@ -426,7 +463,8 @@ bool kit_cut_load(struct kit_cut_check *check, uint64_t entry, calm_status statu
 	uint64_t bits = (uint64_t)(uintptr_t)value;
 
 	if (entry >= cut->touched)
-		return (status == CALM_OK && bits == entry) || load_fault(check, entry, status, value, 0);
+		return (status == CALM_OK && bits == entry) ||
+		       load_fault(check, entry, status, value, 0);
 	unsigned w = writer_of(cut, entry);
 	const struct kit_cut_writer *writer = &cut->writer[w];
 	if (check->spans[w].prefix == UINT64_MAX)
@@ -435,8 +473,9 @@ bool kit_cut_load(struct kit_cut_check *check, uint64_t entry, calm_status statu
 	uint64_t least = kit_cut_last_of(writer, entry - writer->first, check->spans[w].prefix);
 	uint64_t number = bits & NUMBER_MASK;
 	if (status == CALM_OK) {
-		bool good = bits >> KIT_CUT_NUMBER_BITS == (uint64_t)w + 1 && number > 0 && number >= least &&
-			    number <= started && kit_cut_entry_of(writer, number) == entry &&
+		bool good = bits >> KIT_CUT_NUMBER_BITS == (uint64_t)w + 1 && number > 0 &&
+			    number >= least && number <= started &&
+			    kit_cut_entry_of(writer, number) == entry &&
 			    kit_cut_stores_of(cut, writer, number);
 		return good || load_fault(check, entry, status, value, least);
 	}
@@ -449,7 +488,8 @@ bool kit_cut_load(struct kit_cut_check *check, uint64_t entry, calm_status statu
 	return least == 0 || load_fault(check, entry, status, value, least);
 }
 
-bool kit_cut_snapshot_load(struct kit_cut_check *check, uint64_t entry, calm_status status, void *value)
+bool kit_cut_snapshot_load(struct kit_cut_check *check, uint64_t entry, calm_status status,
+			   void *value)
 {
 	const struct kit_cut *cut = check->cut;
 	void *expected = kit_cut_untouched(entry);
@@ -460,15 +500,18 @@ bool kit_cut_snapshot_load(struct kit_cut_check *check, uint64_t entry, calm_sta
 		const struct kit_cut_writer *writer = &cut->writer[w];
 		if (check->spans[w].prefix == UINT64_MAX)
 			return true;
-		uint64_t last = kit_cut_last_of(writer, entry - writer->first, check->spans[w].prefix);
-		expected_status = last != 0 && kit_cut_stores_of(cut, writer, last) ? CALM_OK : CALM_ABSENT;
+		uint64_t last = kit_cut_last_of(writer, entry - writer->first,
+						check->spans[w].prefix);
+		expected_status = last != 0 && kit_cut_stores_of(cut, writer, last) ? CALM_OK
+										    : CALM_ABSENT;
 		expected = kit_cut_value(w, last);
 	}
 	if (status == expected_status && (status != CALM_OK || value == expected))
 		return true;
-	kit_cut_fault(&check->report, KIT_CUT_REREAD,
-		      "entry %llu: the snapshot's own load answered %d with value %p; its traversal showed %d with %p",
-		      (unsigned long long)entry, status, status == CALM_OK ? value : NULL, expected_status,
-		      expected_status == CALM_OK ? expected : NULL);
+	kit_cut_fault(
+		&check->report, KIT_CUT_REREAD,
+		"entry %llu: the snapshot's own load answered %d with value %p; its traversal showed %d with %p",
+		(unsigned long long)entry, status, status == CALM_OK ? value : NULL,
+		expected_status, expected_status == CALM_OK ? expected : NULL);
 	return false;
 }

@@ -3,12 +3,12 @@
 /*
  * The runner of the snapshot-cut checker; what it promises: cut_run.h.
  *
- * Threads share the map, the history's counters and one line of flags that changes only when someone is held or the run
- * ends; so writers meet nowhere but in the map. Each thread counts on a line of its own and keeps its own report; stop
- * merges them after the joins.
+ * Threads share the map, the history's counters and one line of flags that changes only when
+ * someone is held or the run ends; so writers meet nowhere but in the map. Each thread counts on a
+ * line of its own and keeps its own report; stop merges them after the joins.
  *
- * Rejected: a barrier per slice (threads would start in step, which hides races at the edges of a slice); sleeping
- * walkers (a walk must always be open for the writers' cost to be seen).
+ * Rejected: a barrier per slice (threads would start in step, which hides races at the edges of a
+ * slice); sleeping walkers (a walk must always be open for the writers' cost to be seen).
  */
 #include "kit/cut_run.h"
 
@@ -82,7 +82,8 @@ static void leave_gate(struct kit_cut_session *session, struct gate *gate)
 static bool hold(struct kit_cut_session *session, struct gate *gate, bool on, uint64_t ns)
 {
 	uint64_t until = kit_now_ns() + ns;
-	struct timespec time = {.tv_sec = (time_t)(until / 1000000000u), .tv_nsec = (long)(until % 1000000000u)};
+	struct timespec time = {.tv_sec = (time_t)(until / 1000000000u),
+				.tv_nsec = (long)(until % 1000000000u)};
 	int late = 0;
 
 	pthread_mutex_lock(&session->mutex);
@@ -92,7 +93,8 @@ static bool hold(struct kit_cut_session *session, struct gate *gate, bool on, ui
 		if (ns == UINT64_MAX)
 			pthread_cond_wait(&session->moved, &session->mutex);
 		else
-			late = pthread_cond_clockwait(&session->moved, &session->mutex, CLOCK_MONOTONIC, &time);
+			late = pthread_cond_clockwait(&session->moved, &session->mutex,
+						      CLOCK_MONOTONIC, &time);
 	}
 	bool stand = !on || gate->standing == gate->threads;
 	pthread_mutex_unlock(&session->mutex);
@@ -127,10 +129,11 @@ static void *write_on(void *context)
 
 	while (pass_gate(session, &session->writer_gate)) {
 		uint64_t faults = report->total;
-		calm_status status = kit_cut_step(&session->cut, worker->index, session->map, report);
+		calm_status status = kit_cut_step(&session->cut, worker->index, session->map,
+						  report);
 		if (status < 0)
-			kit_cut_fault(report, KIT_CUT_FAILED, "writer %u gave up: %s", worker->index,
-				      calm_strerror(status));
+			kit_cut_fault(report, KIT_CUT_FAILED, "writer %u gave up: %s",
+				      worker->index, calm_strerror(status));
 		if (report->total != faults)
 			note_violations(worker, report->total);
 		if (status < 0)
@@ -140,7 +143,10 @@ static void *write_on(void *context)
 	return NULL;
 }
 
-/* Loads of entries at random, in the map and in the snapshot (NULL: none), against what the snapshot showed. */
+/*
+ * Loads of entries at random, in the map and in the snapshot (NULL: none), against what the
+ * snapshot showed.
+ */
 static void look_up(struct worker *worker, calm_snapshot *snapshot)
 {
 	struct kit_cut_session *session = worker->session;
@@ -154,7 +160,8 @@ static void look_up(struct worker *worker, calm_snapshot *snapshot)
 			status = calm_snapshot_load(snapshot, kit_cut_key(cut, entry), &value);
 			(void)kit_cut_snapshot_load(&worker->check, entry, status, value);
 		}
-		if (session->plan.plant == KIT_PLANT_LOAD && i == 0 && cut->touched < cut->entries) {
+		if (session->plan.plant == KIT_PLANT_LOAD && i == 0 &&
+		    cut->touched < cut->entries) {
 			worker->tap.planted++;
 			(void)kit_cut_load(&worker->check, cut->touched, CALM_ABSENT, NULL);
 			continue;
@@ -171,7 +178,8 @@ static void begin(struct worker *worker, bool live, bool again)
 		kit_cut_again(&worker->check);
 	else
 		kit_cut_begin(&worker->check, live);
-	kit_plant_begin(&worker->tap, kit_random_below(&worker->random, worker->session->cut.entries / 4 + 1));
+	kit_plant_begin(&worker->tap,
+			kit_random_below(&worker->random, worker->session->cut.entries / 4 + 1));
 }
 
 static bool end(struct worker *worker, int status)
@@ -241,7 +249,8 @@ static bool pass_walk(struct worker *worker, enum kit_pass pass, uint64_t *ns)
 
 	begin(worker, live, false);
 	uint64_t from = kit_now_ns();
-	int status = live ? calm_map_each(session->map, visit, context) : calm_map_walk(session->map, visit, context);
+	int status = live ? calm_map_each(session->map, visit, context)
+			  : calm_map_walk(session->map, visit, context);
 	*ns = kit_now_ns() - from;
 	bool good = end(worker, status);
 	if (good && !live)
@@ -279,7 +288,8 @@ static void *walk_on(void *context)
 		one.good = worker->check.report.total == faults;
 		note_violations(worker, worker->check.report.total);
 		worker->result.traversals++;
-		atomic_store_explicit(&worker->traversals, worker->result.traversals, memory_order_relaxed);
+		atomic_store_explicit(&worker->traversals, worker->result.traversals,
+				      memory_order_relaxed);
 		if (session->plan.traversed != NULL)
 			session->plan.traversed(&one, session->plan.context);
 	}
@@ -305,7 +315,8 @@ static calm_status make_checks(struct kit_cut_session *session)
 		calm_status status = kit_cut_check_init(&worker->check, &session->cut);
 		if (status != CALM_OK)
 			return status;
-		worker->tap = (struct kit_plant_tap){.check = &worker->check, .plant = session->plan.plant};
+		worker->tap = (struct kit_plant_tap){.check = &worker->check,
+						     .plant = session->plan.plant};
 	}
 	return CALM_OK;
 }
@@ -343,8 +354,8 @@ static calm_status make_map(struct kit_cut_session *session)
 	return status;
 }
 
-static calm_status start_workers(struct kit_cut_session *session, struct worker *workers, unsigned n, struct gate *gate,
-				 void *(*work)(void *))
+static calm_status start_workers(struct kit_cut_session *session, struct worker *workers,
+				 unsigned n, struct gate *gate, void *(*work)(void *))
 {
 	for (unsigned i = 0; i < n; i++) {
 		pthread_mutex_lock(&session->mutex);
@@ -399,7 +410,8 @@ static calm_status build(struct kit_cut_session *session, bool held)
 	calm_status status;
 
 	if (plan->passes == 0)
-		plan->passes = plan->kind->snapshots ? KIT_PASS_SNAPSHOT | KIT_PASS_WALK : KIT_PASS_EACH;
+		plan->passes = plan->kind->snapshots ? KIT_PASS_SNAPSHOT | KIT_PASS_WALK
+						     : KIT_PASS_EACH;
 	session->writers = make_workers(session, plan->writers, 1);
 	session->walkers = make_workers(session, plan->walkers, 1000000);
 	if (session->writers == NULL || session->walkers == NULL)
@@ -410,19 +422,23 @@ static calm_status build(struct kit_cut_session *session, bool held)
 	atomic_store(&session->writer_gate.held, held);
 	atomic_store(&session->walker_gate.held, held);
 	if (status == CALM_OK)
-		status = start_workers(session, session->walkers, plan->walkers, &session->walker_gate, walk_on);
+		status = start_workers(session, session->walkers, plan->walkers,
+				       &session->walker_gate, walk_on);
 	if (status == CALM_OK)
-		status = start_workers(session, session->writers, plan->writers, &session->writer_gate, write_on);
+		status = start_workers(session, session->writers, plan->writers,
+				       &session->writer_gate, write_on);
 	return status;
 }
 
-calm_status kit_cut_session_start(struct kit_cut_session **out, const struct kit_cut_plan *plan, bool held)
+calm_status kit_cut_session_start(struct kit_cut_session **out, const struct kit_cut_plan *plan,
+				  bool held)
 {
 	struct kit_cut_session *session = aligned_alloc(64, sizeof *session);
 
 	if (session == NULL)
 		return CALM_ENOMEM;
-	if ((plan->passes & ~7u) != 0 || plan->writers > KIT_CUT_WRITERS || plan->walkers > KIT_CUT_WRITERS) {
+	if ((plan->passes & ~7u) != 0 || plan->writers > KIT_CUT_WRITERS ||
+	    plan->walkers > KIT_CUT_WRITERS) {
 		free(session);
 		return CALM_EINVAL;
 	}
@@ -482,7 +498,8 @@ static void check_quiet(struct kit_cut_session *session, struct kit_cut_result *
 	kit_cut_opened(&check);
 	(void)kit_cut_end(&check, calm_map_each(session->map, kit_cut_visit, &check));
 	if (calm_map_size(session->map) != check.bindings)
-		kit_cut_fault(&check.report, KIT_CUT_FAILED, "the quiet map's size is %zu, but it has %llu bindings",
+		kit_cut_fault(&check.report, KIT_CUT_FAILED,
+			      "the quiet map's size is %zu, but it has %llu bindings",
 			      calm_map_size(session->map), (unsigned long long)check.bindings);
 	kit_cut_report_merge(&result->report, &check.report);
 	kit_cut_check_free(&check);
@@ -526,7 +543,8 @@ calm_status kit_cut_run(const struct kit_cut_plan *plan, struct kit_cut_result *
 	while ((plan->ns == 0 || kit_now_ns() - from < plan->ns) &&
 	       (plan->writes == 0 || kit_cut_session_writes(session) < plan->writes) &&
 	       (plan->traversals == 0 || kit_cut_session_traversals(session) < plan->traversals) &&
-	       (plan->ns != 0 || plan->plant != KIT_PLANT_NONE || kit_cut_session_violations(session) == 0))
+	       (plan->ns != 0 || plan->plant != KIT_PLANT_NONE ||
+		kit_cut_session_violations(session) == 0))
 		(void)nanosleep(&nap, NULL);
 	kit_cut_session_stop(session, result);
 	return CALM_OK;

@@ -3,8 +3,9 @@
 /*
  * The parts of the histogram that need not be fast. Layout, invariants and source: hist.h.
  *
- * All accesses are relaxed atomics: a histogram publishes nothing but numbers, and a reader beside the writer wants a
- * progress line, not an instant. Exact figures are read after the writer was joined.
+ * All accesses are relaxed atomics: a histogram publishes nothing but numbers, and a reader beside
+ * the writer wants a progress line, not an instant. Exact figures are read after the writer was
+ * joined.
  */
 #include "kit/hist.h"
 
@@ -32,7 +33,8 @@ void kit_hist_merge(struct kit_hist *into, const struct kit_hist *from)
 {
 	uint64_t total = 0;
 
-	/* The total is counted anew, so that it stays the sum of the buckets even if the other's writer runs. */
+	/* The total is counted anew, so that it stays the sum of the buckets even if the other's
+	 * writer runs. */
 	for (size_t i = 0; i < KIT_HIST_BUCKETS; i++) {
 		uint64_t n = get(&from->buckets[i]);
 		if (n == 0)

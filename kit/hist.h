@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The calm authors */
 /*
- * A histogram of latencies in fixed memory, after HdrHistogram (Gil Tene): values below 128 have a bucket each, every
- * power of two above is cut into 128, so that any 64-bit value is kept to within 1/128 (0.8 %).
+ * A histogram of latencies in fixed memory, after HdrHistogram (Gil Tene): values below 128 have a
+ * bucket each, every power of two above is cut into 128, so that any 64-bit value is kept to within
+ * 1/128 (0.8 %).
  *
  *	value  0 … 127 | 128 … 255 | 256 … 511 | …  2^63 … 2^64-1
  *	bucket 0 … 127 | 128 … 255 | 256 … 383 | …  7296 … 7423
  *	width     1    |     1     |     2     | …  2^56
  *
- * Invariants: total is the sum of all buckets once the writer is quiet; one thread records into a histogram, any thread
- * may merge from it or read it meanwhile and then sees each value entirely or not at all, give or take the last few.
- * About 58 KiB: one per thread, on the heap.
+ * Invariants: total is the sum of all buckets once the writer is quiet; one thread records into a
+ * histogram, any thread may merge from it or read it meanwhile and then sees each value entirely or
+ * not at all, give or take the last few. About 58 KiB: one per thread, on the heap.
  *
- * Rejected: keeping samples (unbounded, and its cost grows with the run) and t-digest (its error is in rank, unbounded
- * in value, just where p99.9 is read).
+ * Rejected: keeping samples (unbounded, and its cost grows with the run) and t-digest (its error is
+ * in rank, unbounded in value, just where p99.9 is read).
  */
 #ifndef KIT_HIST_H
 #define KIT_HIST_H
@@ -60,7 +61,8 @@ static inline uint64_t kit_hist_high(size_t bucket)
 /* One writer: a load and a store, not a locked add. */
 static inline void kit_hist_bump(_Atomic uint64_t *counter, uint64_t by)
 {
-	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + by, memory_order_relaxed);
+	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + by,
+			      memory_order_relaxed);
 }
 
 /* Records one value, in nanoseconds by convention. Wait-free, a few ns, one writer at a time. */
@@ -79,12 +81,16 @@ static inline void kit_hist_record(struct kit_hist *hist, uint64_t value)
 void kit_hist_merge(struct kit_hist *into, const struct kit_hist *from);
 
 /*
- * The value that percent (0 to 100) of the recorded values do not exceed: the greatest of its bucket, but no more than
- * the greatest recorded; 0 if nothing was recorded. Percent 0 is the least value's bucket. O(buckets).
+ * The value that percent (0 to 100) of the recorded values do not exceed: the greatest of its
+ * bucket, but no more than the greatest recorded; 0 if nothing was recorded. Percent 0 is the least
+ * value's bucket. O(buckets).
  */
 uint64_t kit_hist_percentile(const struct kit_hist *hist, double percent);
 
-/* The exact greatest and least value, the number of values and their mean; all 0 if nothing was recorded. */
+/*
+ * The exact greatest and least value, the number of values and their mean; all 0 if nothing was
+ * recorded.
+ */
 uint64_t kit_hist_max(const struct kit_hist *hist);
 uint64_t kit_hist_min(const struct kit_hist *hist);
 uint64_t kit_hist_count(const struct kit_hist *hist);

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The calm authors */
 /*
- * One key's history: just-in-time linearization (Lowe, "Testing for linearizability", Concurrency and Computation
- * 29(4), 2017, section 4, after Wing and Gong, "Testing and verifying concurrent objects", JPDC 17, 1993).
+ * One key's history: just-in-time linearization (Lowe, "Testing for linearizability", Concurrency
+ * and Computation 29(4), 2017, section 4, after Wing and Gong, "Testing and verifying concurrent
+ * objects", JPDC 17, 1993).
  *
- * Calls and returns are swept in order of their stamps, a call before a return with the same stamp. Kept is the set
- * of configurations {which pending operations have been linearized, state} that explain all returns so far. At a
- * return the operation must be linearized: configurations that already have it pass; the others try every sequence of
- * pending operations that ends with it. None left: not linearizable. What keeps the set small, all without losing
- * exactness:
+ * Calls and returns are swept in order of their stamps, a call before a return with the same stamp.
+ * Kept is the set of configurations {which pending operations have been linearized, state} that
+ * explain all returns so far. At a return the operation must be linearized: configurations that
+ * already have it pass; the others try every sequence of pending operations that ends with it. None
+ * left: not linearizable. What keeps the set small, all without losing exactness:
  *
  *   - An operation that reads the present state and changes nothing is linearized as soon as it matches: that never
  *     hinders another.
@@ -18,8 +19,9 @@
  *   - Operations that do not overlap are applied at once, without pending slots.
  *   - A history that is wide all the same is swept again with hints from its future (kit/jit_hint.h).
  *
- * Rejected: Wing and Gong's plain search (exponential, and restarts per operation); the near-linear algorithms for
- * registers whose every write returns what it displaced (calm_map_store and compare_and_swap do not).
+ * Rejected: Wing and Gong's plain search (exponential, and restarts per operation); the near-linear
+ * algorithms for registers whose every write returns what it displaced (calm_map_store and
+ * compare_and_swap do not).
  */
 #include "kit/jit.h"
 
@@ -36,7 +38,7 @@ struct config {
 	uint64_t done;  /* pending slots linearized */
 	uint64_t maybe; /* blind writes that may count as done, or not; disjoint from done */
 	uint64_t state;
-	uint64_t idle;   /* slot bit of the blind write that made state in this closure, if nothing has used it since */
+	uint64_t idle; /* slot bit of the blind write that made state in this closure, if nothing has used it since */
 	uint32_t origin; /* 1 + index of the operation that wrote state; 0: unknown. Follows from state where used */
 };
 
@@ -52,8 +54,8 @@ struct configs {
 struct kit_jit {
 	struct configs now, next;
 	const struct kit_lin_event *pending[KIT_LIN_PENDING];
-	uint64_t used;                      /* slots of pending */
-	uint64_t classes[KIT_JIT_CLASSES];  /* slots of pending, by what they are like; with hints */
+	uint64_t used;                     /* slots of pending */
+	uint64_t classes[KIT_JIT_CLASSES]; /* slots of pending, by what they are like; with hints */
 	const struct kit_lin_event *events; /* of this check */
 	size_t called;                      /* events swept so far */
 	struct kit_jit_hints hints;
@@ -63,8 +65,8 @@ struct kit_jit {
 };
 
 /*
- * The sequential specification: whether the operation can have answered as it did in this state, and the state after
- * it.
+ * The sequential specification: whether the operation can have answered as it did in this state,
+ * and the state after it.
  */
 static inline bool apply(const struct kit_lin_event *e, uint64_t state, uint64_t *after)
 {
@@ -73,13 +75,15 @@ static inline bool apply(const struct kit_lin_event *e, uint64_t state, uint64_t
 	*after = state;
 	switch (e->verb) {
 	case KIT_LIN_LOAD:
-		return e->status == CALM_OK ? !absent && e->result == state : e->status == CALM_ABSENT && absent;
+		return e->status == CALM_OK ? !absent && e->result == state
+					    : e->status == CALM_ABSENT && absent;
 	case KIT_LIN_STORE:
 		*after = e->value;
 		return e->status == CALM_OK;
 	case KIT_LIN_SWAP:
 		*after = e->value;
-		return e->status == CALM_OK ? !absent && e->result == state : e->status == CALM_ABSENT && absent;
+		return e->status == CALM_OK ? !absent && e->result == state
+					    : e->status == CALM_ABSENT && absent;
 	case KIT_LIN_LOAD_OR_STORE:
 		if (e->status == CALM_PRESENT)
 			return !absent && e->result == state;
@@ -90,7 +94,8 @@ static inline bool apply(const struct kit_lin_event *e, uint64_t state, uint64_t
 		return e->status == CALM_OK ? !absent : e->status == CALM_ABSENT && absent;
 	case KIT_LIN_LOAD_AND_DELETE:
 		*after = KIT_LIN_ABSENT;
-		return e->status == CALM_OK ? !absent && e->result == state : e->status == CALM_ABSENT && absent;
+		return e->status == CALM_OK ? !absent && e->result == state
+					    : e->status == CALM_ABSENT && absent;
 	case KIT_LIN_COMPARE_AND_SWAP:
 	case KIT_LIN_COMPARE_AND_DELETE:
 		if (e->status == CALM_CHANGED)
@@ -119,7 +124,10 @@ static inline bool hides(const struct kit_lin_event *e)
 	return is_blind(e) || (e->verb == KIT_LIN_DELETE && e->status == CALM_OK);
 }
 
-/* Whether a pending write may have happened just before e. A delete that found something was not just after a clear. */
+/*
+ * Whether a pending write may have happened just before e. A delete that found something was not
+ * just after a clear.
+ */
 static inline bool hidden_by(const struct kit_lin_event *write, const struct kit_lin_event *e)
 {
 	return is_blind(write) && (write->verb == KIT_LIN_STORE || is_blind(e));
@@ -145,7 +153,8 @@ static calm_status configs_init(struct configs *set)
 	set->items = malloc((KIT_LIN_CONFIGS + 1) * sizeof *set->items);
 	set->table = calloc(TABLE, sizeof *set->table);
 	set->generations = calloc(TABLE, sizeof *set->generations);
-	return set->items != NULL && set->table != NULL && set->generations != NULL ? CALM_OK : CALM_ENOMEM;
+	return set->items != NULL && set->table != NULL && set->generations != NULL ? CALM_OK
+										    : CALM_ENOMEM;
 }
 
 static void configs_free(struct configs *set)
@@ -166,7 +175,8 @@ static void configs_clear(struct configs *set)
 
 static bool same(const struct config *a, const struct config *b)
 {
-	return a->state == b->state && a->done == b->done && a->maybe == b->maybe && a->idle == b->idle;
+	return a->state == b->state && a->done == b->done && a->maybe == b->maybe &&
+	       a->idle == b->idle;
 }
 
 static void table_put(struct configs *set, size_t item, size_t at)
@@ -178,11 +188,13 @@ static void table_put(struct configs *set, size_t item, size_t at)
 /* The place of a configuration in the table: where it is (*found) or would go. */
 static size_t table_find(const struct configs *set, const struct config *config, bool *found)
 {
-	uint64_t hash = (config->state ^ config->done * 0x9e3779b97f4a7c15u ^ config->maybe * 0xd6e8feb86659fd93u);
+	uint64_t hash = (config->state ^ config->done * 0x9e3779b97f4a7c15u ^
+			 config->maybe * 0xd6e8feb86659fd93u);
 	size_t at;
 
 	hash = (hash ^ hash >> 32) * 0x94d049bb133111ebu;
-	for (at = (size_t)(hash >> 32) % TABLE; set->generations[at] == set->generation; at = (at + 1) % TABLE) {
+	for (at = (size_t)(hash >> 32) % TABLE; set->generations[at] == set->generation;
+	     at = (at + 1) % TABLE) {
 		if (same(&set->items[set->table[at]], config)) {
 			*found = true;
 			return at;
@@ -192,7 +204,10 @@ static size_t table_find(const struct configs *set, const struct config *config,
 	return at;
 }
 
-/* Adds a configuration unless it is there: by looking at all while they are few, by the table from then on. */
+/*
+ * Adds a configuration unless it is there: by looking at all while they are few, by the table from
+ * then on.
+ */
 static bool configs_add(struct configs *set, const struct config *config)
 {
 	bool found = false;
@@ -249,8 +264,12 @@ static void settle(const struct kit_jit *jit, struct config *config)
 	}
 }
 
-/* Whether overwriting this configuration's state by e leaves an operation that needs the state without it for good. */
-static bool strands(const struct kit_jit *jit, const struct config *config, const struct kit_lin_event *e)
+/*
+ * Whether overwriting this configuration's state by e leaves an operation that needs the state
+ * without it for good.
+ */
+static bool strands(const struct kit_jit *jit, const struct config *config,
+		    const struct kit_lin_event *e)
 {
 	uint64_t value;
 
@@ -269,12 +288,17 @@ static bool strands(const struct kit_jit *jit, const struct config *config, cons
 	return false;
 }
 
-/* Whether a pending blind write may count as done just before e: not if somebody needs what it wrote. */
-static bool may_hide(const struct kit_jit *jit, const struct kit_lin_event *write, const struct kit_lin_event *e)
+/*
+ * Whether a pending blind write may count as done just before e: not if somebody needs what it
+ * wrote.
+ */
+static bool may_hide(const struct kit_jit *jit, const struct kit_lin_event *write,
+		     const struct kit_lin_event *e)
 {
 	if (!hidden_by(write, e))
 		return false;
-	const struct kit_jit_hint *hint = jit->hinted ? &jit->hints.items[write - jit->events] : NULL;
+	const struct kit_jit_hint *hint = jit->hinted ? &jit->hints.items[write - jit->events]
+						      : NULL;
 	return hint == NULL || !hint->sure || hint->last == 0;
 }
 
@@ -291,7 +315,10 @@ static unsigned first_return(const struct kit_jit *jit, uint64_t slots)
 	return first;
 }
 
-/* The slots worth trying in a configuration: of those alike, and alike in being `maybe`, the one that returns first. */
+/*
+ * The slots worth trying in a configuration: of those alike, and alike in being `maybe`, the one
+ * that returns first.
+ */
 static uint64_t worth_trying(const struct kit_jit *jit, const struct config *config)
 {
 	uint64_t slots = jit->used & ~config->done;
@@ -308,14 +335,19 @@ static uint64_t worth_trying(const struct kit_jit *jit, const struct config *con
 	return slots;
 }
 
-/* The configuration after linearizing a pending slot in one that has it not done. False: impossible there. */
-static bool linearize(const struct kit_jit *jit, const struct config *from, unsigned slot, struct config *to)
+/*
+ * The configuration after linearizing a pending slot in one that has it not done. False: impossible
+ * there.
+ */
+static bool linearize(const struct kit_jit *jit, const struct config *from, unsigned slot,
+		      struct config *to)
 {
 	const struct kit_lin_event *e = jit->pending[slot];
 	uint64_t bit = (uint64_t)1 << slot;
 
 	*to = *from;
-	/* Two blind writes in a row: with the first `maybe` instead all is possible that is here, and that is tried. */
+	/* Two blind writes in a row: with the first `maybe` instead all is possible that is
+	 * here, and that is tried. */
 	if ((from->idle != 0 && is_blind(e)) || !apply(e, from->state, &to->state))
 		return false;
 	if (!only_reads(e)) {
@@ -340,16 +372,17 @@ static bool linearize(const struct kit_jit *jit, const struct config *from, unsi
 /* Passes a configuration that has slot done on to the next set, where the slot is free. */
 static bool pass_on(struct kit_jit *jit, const struct config *config, uint64_t bit)
 {
-	struct config freed = {config->done & ~bit, config->maybe & ~bit, config->state, 0, config->origin};
+	struct config freed = {config->done & ~bit, config->maybe & ~bit, config->state, 0,
+			       config->origin};
 
 	return configs_add(&jit->next, &freed);
 }
 
 /*
- * The operation in slot returns. jit->now grows while it is walked: what can be reached from its configurations
- * without this operation is appended, and walked in turn. Only to get to this operation: where it may count as done
- * already, the given configurations go on as they are, and nothing else is linearized before a later return asks for
- * it.
+ * The operation in slot returns. jit->now grows while it is walked: what can be reached from its
+ * configurations without this operation is appended, and walked in turn. Only to get to this
+ * operation: where it may count as done already, the given configurations go on as they are, and
+ * nothing else is linearized before a later return asks for it.
  */
 static enum kit_jit_outcome do_return(struct kit_jit *jit, unsigned slot)
 {
@@ -429,7 +462,8 @@ static enum kit_jit_outcome do_alone(struct kit_jit *jit, const struct kit_lin_e
 	}
 	configs_clear(&jit->next);
 	for (size_t i = 0; i < now->count; i++) {
-		struct config to = {.origin = only_reads(e) ? now->items[i].origin : (uint32_t)(e - jit->events) + 1};
+		struct config to = {.origin = only_reads(e) ? now->items[i].origin
+							    : (uint32_t)(e - jit->events) + 1};
 		if (apply(e, now->items[i].state, &to.state))
 			(void)configs_add(&jit->next, &to);
 	}
@@ -442,8 +476,8 @@ static enum kit_jit_outcome do_alone(struct kit_jit *jit, const struct kit_lin_e
 }
 
 /* Sweeps the events. *culprit: the operation that could not be linearized. */
-static enum kit_jit_outcome sweep(struct kit_jit *jit, const struct kit_lin_event *events, size_t count,
-				  const struct kit_lin_event **culprit)
+static enum kit_jit_outcome sweep(struct kit_jit *jit, const struct kit_lin_event *events,
+				  size_t count, const struct kit_lin_event **culprit)
 {
 	enum kit_jit_outcome outcome = KIT_JIT_FINE;
 
@@ -498,8 +532,8 @@ void kit_jit_free(struct kit_jit *jit)
 }
 
 /* One sweep from the beginning, with or without hints. */
-static enum kit_jit_outcome attempt(struct kit_jit *jit, size_t count, const uint64_t *states, size_t states_count,
-				    const struct kit_lin_event **culprit)
+static enum kit_jit_outcome attempt(struct kit_jit *jit, size_t count, const uint64_t *states,
+				    size_t states_count, const struct kit_lin_event **culprit)
 {
 	jit->used = 0;
 	jit->called = 0;
@@ -513,9 +547,9 @@ static enum kit_jit_outcome attempt(struct kit_jit *jit, size_t count, const uin
 	return sweep(jit, jit->events, count, culprit);
 }
 
-enum kit_jit_outcome kit_jit_check(struct kit_jit *jit, const struct kit_lin_event *events, size_t count,
-				   uint64_t states[KIT_LIN_STATES], size_t *states_count,
-				   const struct kit_lin_event **culprit)
+enum kit_jit_outcome kit_jit_check(struct kit_jit *jit, const struct kit_lin_event *events,
+				   size_t count, uint64_t states[KIT_LIN_STATES],
+				   size_t *states_count, const struct kit_lin_event **culprit)
 {
 	enum kit_jit_outcome outcome = KIT_JIT_UNDECIDED;
 
@@ -523,7 +557,8 @@ enum kit_jit_outcome kit_jit_check(struct kit_jit *jit, const struct kit_lin_eve
 	jit->hinted = false;
 	if (!jit->always_hinted)
 		outcome = attempt(jit, count, states, *states_count, culprit);
-	if (outcome == KIT_JIT_UNDECIDED && kit_jit_hints_make(&jit->hints, events, count, states, *states_count)) {
+	if (outcome == KIT_JIT_UNDECIDED &&
+	    kit_jit_hints_make(&jit->hints, events, count, states, *states_count)) {
 		jit->hinted = true;
 		outcome = attempt(jit, count, states, *states_count, culprit);
 	}

@@ -3,9 +3,11 @@
 /*
  * Hints for the search of kit/jit.c; what they say and why they are right: jit_hint.h.
  *
- * A value cannot be the last state if its writer returns before the last operation that changes anything is called.
+ * A value cannot be the last state if its writer returns before the last operation that changes
+ * anything is called.
  *
- * Rejected: sorting the values (a hash table of the few values of one key is quicker, and needs no second array).
+ * Rejected: sorting the values (a hash table of the few values of one key is quicker, and needs no
+ * second array).
  */
 #include "kit/jit_hint.h"
 
@@ -98,8 +100,12 @@ static bool make_room(struct kit_jit_hints *hints, size_t count)
 	return true;
 }
 
-/* Enters what each event writes, needs and names; returns the begin of the last that changes anything. */
-static uint64_t enter_values(struct kit_jit_hints *hints, const struct kit_lin_event *events, size_t count)
+/*
+ * Enters what each event writes, needs and names; returns the begin of the last that changes
+ * anything.
+ */
+static uint64_t enter_values(struct kit_jit_hints *hints, const struct kit_lin_event *events,
+			     size_t count)
 {
 	uint64_t last_change = 0;
 	uint64_t value;
@@ -127,17 +133,19 @@ static enum kit_jit_class classify(const struct kit_lin_event *e, const struct k
 		return KIT_JIT_DELETE;
 	if (e->verb == KIT_LIN_CLEAR && e->status == CALM_OK)
 		return KIT_JIT_CLEAR;
-	if (value == NULL || value->writers != 1 || value->last != 0 || value->named || e->end >= last_change)
+	if (value == NULL || value->writers != 1 || value->last != 0 || value->named ||
+	    e->end >= last_change)
 		return KIT_JIT_UNLIKE;
 	if (e->verb == KIT_LIN_STORE)
 		return KIT_JIT_STORE;
 	if (e->verb == KIT_LIN_SWAP)
 		return e->status == CALM_ABSENT ? KIT_JIT_INSERT : KIT_JIT_UNLIKE;
-	return e->verb == KIT_LIN_LOAD_OR_STORE && e->result == e->value ? KIT_JIT_INSERT : KIT_JIT_UNLIKE;
+	return e->verb == KIT_LIN_LOAD_OR_STORE && e->result == e->value ? KIT_JIT_INSERT
+									 : KIT_JIT_UNLIKE;
 }
 
-bool kit_jit_hints_make(struct kit_jit_hints *hints, const struct kit_lin_event *events, size_t count,
-			const uint64_t *states, size_t states_count)
+bool kit_jit_hints_make(struct kit_jit_hints *hints, const struct kit_lin_event *events,
+			size_t count, const uint64_t *states, size_t states_count)
 {
 	if (!make_room(hints, count + states_count))
 		return false;
@@ -146,10 +154,13 @@ bool kit_jit_hints_make(struct kit_jit_hints *hints, const struct kit_lin_event 
 	for (size_t i = 0; i < states_count; i++)
 		find(hints, states[i])->writers = 2;
 	for (size_t i = 0; i < count; i++) {
-		const struct kit_jit_value *value = writes(&events[i]) ? find(hints, events[i].value) : NULL;
-		hints->items[i] = (struct kit_jit_hint){.last = value != NULL ? value->last : 0,
-							.sure = value != NULL && value->writers == 1,
-							.class_ = (uint8_t)classify(&events[i], value, last_change)};
+		const struct kit_jit_value *value = writes(&events[i])
+							    ? find(hints, events[i].value)
+							    : NULL;
+		hints->items[i] = (struct kit_jit_hint){
+			.last = value != NULL ? value->last : 0,
+			.sure = value != NULL && value->writers == 1,
+			.class_ = (uint8_t)classify(&events[i], value, last_change)};
 	}
 	return true;
 }

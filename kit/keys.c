@@ -3,13 +3,14 @@
 /*
  * The loader of key files; format and promises: keys.h.
  *
- * The whole input is read into one growing buffer, then split in place. Repeated keys are found by an open-addressing
- * set of entry indices, linear probing, at most half full, hashed by XXH3 with a seed of this run: a file made to
- * collide cannot make loading quadratic. A slot keeps 32 bits of the hash beside the index, so that a probe touches
- * the text only for a likely match.
+ * The whole input is read into one growing buffer, then split in place. Repeated keys are found by
+ * an open-addressing set of entry indices, linear probing, at most half full, hashed by XXH3 with a
+ * seed of this run: a file made to collide cannot make loading quadratic. A slot keeps 32 bits of
+ * the hash beside the index, so that a probe touches the text only for a likely match.
  *
- * Rejected: mmap (a file truncated meanwhile would be SIGBUS, and pipes need the other path anyway); getline (a malloc
- * per line, and a read error looks like the end); sorting to find repeats (loses the order and costs log n).
+ * Rejected: mmap (a file truncated meanwhile would be SIGBUS, and pipes need the other path
+ * anyway); getline (a malloc per line, and a read error looks like the end); sorting to find
+ * repeats (loses the order and costs log n).
  */
 #include "kit/keys.h"
 
@@ -42,7 +43,8 @@ struct loader {
 };
 
 /* Writes the error; always false, so that a caller can return it. */
-__attribute__((format(printf, 2, 3))) static bool fail(struct loader *loader, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static bool fail(struct loader *loader, const char *format,
+						       ...)
 {
 	va_list list;
 
@@ -73,12 +75,15 @@ static bool read_all(struct loader *loader, kit_read_fn *read_some, void *contex
 			size_t more = room == 0 ? 65536 : room * 2;
 			char *text = more > room ? realloc(keys->text, more) : NULL;
 			if (text == NULL)
-				return fail(loader, "%s: no memory: %zu MiB are read and there is no end yet",
-					    loader->name, keys->text_size >> 20);
+				return fail(
+					loader,
+					"%s: no memory: %zu MiB are read and there is no end yet",
+					loader->name, keys->text_size >> 20);
 			keys->text = text;
 			room = more;
 		}
-		ssize_t n = read_some(context, keys->text + keys->text_size, room - keys->text_size);
+		ssize_t n = read_some(context, keys->text + keys->text_size,
+				      room - keys->text_size);
 		if (n == 0)
 			break;
 		if (n < 0 && errno == EINTR)
@@ -88,7 +93,8 @@ static bool read_all(struct loader *loader, kit_read_fn *read_some, void *contex
 		if (n < 0) {
 			char what[64];
 			int code = errno;
-			(void)snprintf(what, sizeof what, "cannot be read past byte %zu", keys->text_size);
+			(void)snprintf(what, sizeof what, "cannot be read past byte %zu",
+				       keys->text_size);
 			return fail_errno(loader, code, what);
 		}
 		keys->text_size += (size_t)n;
@@ -104,7 +110,8 @@ static bool grow_entries(struct loader *loader)
 	struct kit_entry *entries = reallocarray(loader->keys.entries, room, sizeof *entries);
 
 	if (entries == NULL)
-		return fail(loader, "%s:%zu: no memory for %zu keys", loader->name, loader->keys.lines, room);
+		return fail(loader, "%s:%zu: no memory for %zu keys", loader->name,
+			    loader->keys.lines, room);
 	loader->keys.entries = entries;
 	loader->entries_room = room;
 	return true;
@@ -117,9 +124,11 @@ static bool grow_slots(struct loader *loader)
 	const struct kit_keys *keys = &loader->keys;
 
 	if (slots == NULL)
-		return fail(loader, "%s:%zu: no memory for %zu keys", loader->name, keys->lines, size / 2);
+		return fail(loader, "%s:%zu: no memory for %zu keys", loader->name, keys->lines,
+			    size / 2);
 	for (size_t i = 0; i < keys->count; i++) {
-		uint64_t hash = XXH3_64bits_withSeed(keys->entries[i].key, keys->entries[i].key_size, loader->seed);
+		uint64_t hash = XXH3_64bits_withSeed(keys->entries[i].key,
+						     keys->entries[i].key_size, loader->seed);
 		size_t at = (size_t)hash & (size - 1);
 		while (slots[at] != 0)
 			at = (at + 1) & (size - 1);
@@ -132,7 +141,8 @@ static bool grow_slots(struct loader *loader)
 }
 
 /* The slot where the key is, or the free one where it would go. */
-static uint64_t *find_slot(const struct loader *loader, const struct kit_entry *entry, uint64_t hash)
+static uint64_t *find_slot(const struct loader *loader, const struct kit_entry *entry,
+			   uint64_t hash)
 {
 	size_t at = (size_t)hash & loader->slots_mask;
 
@@ -143,7 +153,8 @@ static uint64_t *find_slot(const struct loader *loader, const struct kit_entry *
 		if ((slot ^ hash) >> 32 != 0)
 			continue;
 		const struct kit_entry *other = &loader->keys.entries[(uint32_t)slot - 1];
-		if (other->key_size == entry->key_size && memcmp(other->key, entry->key, entry->key_size) == 0)
+		if (other->key_size == entry->key_size &&
+		    memcmp(other->key, entry->key, entry->key_size) == 0)
 			return &loader->slots[at];
 	}
 }
@@ -166,7 +177,8 @@ static bool add_entry(struct loader *loader, const struct kit_entry *entry)
 		return true;
 	}
 	if (keys->count == ENTRIES_MAX)
-		return fail(loader, "%s:%zu: more than %zu keys", loader->name, keys->lines, ENTRIES_MAX);
+		return fail(loader, "%s:%zu: more than %zu keys", loader->name, keys->lines,
+			    ENTRIES_MAX);
 	*slot = (hash & 0xffffffff00000000u) | (uint32_t)(keys->count + 1);
 	keys->entries[keys->count++] = *entry;
 	return true;
@@ -187,8 +199,8 @@ static bool add_line(struct loader *loader, const char *line, size_t size, bool 
 		return true;
 	}
 	if (memchr(line, '\0', size) != NULL)
-		return fail(loader, "%s:%zu: a NUL byte: this is a binary file, not lines of text", loader->name,
-			    keys->lines);
+		return fail(loader, "%s:%zu: a NUL byte: this is a binary file, not lines of text",
+			    loader->name, keys->lines);
 	const char *tab = memchr(line, '\t', size);
 	entry.key_size = tab != NULL ? (size_t)(tab - line) : size;
 	if (tab != NULL) {
@@ -196,8 +208,8 @@ static bool add_line(struct loader *loader, const char *line, size_t size, bool 
 		entry.value_size = size - entry.key_size - 1;
 	}
 	if (entry.key_size > CALM_KEY_SIZE_MAX)
-		return fail(loader, "%s:%zu: a key of %zu bytes; the longest allowed has %zu", loader->name,
-			    keys->lines, entry.key_size, CALM_KEY_SIZE_MAX);
+		return fail(loader, "%s:%zu: a key of %zu bytes; the longest allowed has %zu",
+			    loader->name, keys->lines, entry.key_size, CALM_KEY_SIZE_MAX);
 	return add_entry(loader, &entry);
 }
 
@@ -214,12 +226,13 @@ static bool split(struct loader *loader)
 		at = stop + 1;
 	}
 	if (loader->keys.count == 0)
-		return fail(loader, "%s: no keys: all of its %zu lines are empty", loader->name, loader->keys.lines);
+		return fail(loader, "%s: no keys: all of its %zu lines are empty", loader->name,
+			    loader->keys.lines);
 	return true;
 }
 
-bool kit_keys_load_from(struct kit_keys *out, kit_read_fn *read_some, void *context, const char *name, char *error,
-			size_t error_size)
+bool kit_keys_load_from(struct kit_keys *out, kit_read_fn *read_some, void *context,
+			const char *name, char *error, size_t error_size)
 {
 	struct loader loader = {.name = name, .error = error, .error_size = error_size};
 	uint64_t entropy = kit_now_ns() ^ (uint64_t)(uintptr_t)&loader;

@@ -3,8 +3,8 @@
 /*
  * The table of kinds, and the parser of "--map KIND[,KIND…]|all".
  *
- * Rejected: registration by constructor functions in each map's file. It would put kit above the library's floors and
- * make the set of kinds depend on what the linker kept of a static archive.
+ * Rejected: registration by constructor functions in each map's file. It would put kit above the
+ * library's floors and make the set of kinds depend on what the linker kept of a static archive.
  */
 #include "kit/kinds.h"
 
@@ -12,9 +12,12 @@
 #include <string.h>
 
 const struct kit_kind kit_kinds[KIT_KINDS] = {
-	{"hashmap", calm_hashmap_create, true, false},    {"treemap", calm_treemap_create, true, true},
-	{"syncmap", calm_syncmap_create, false, false},   {"lockmap", calm_lockmap_create, true, false},
-	{"shardmap", calm_shardmap_create, false, false}, {"cowmap", calm_cowmap_create, true, false},
+	{"hashmap", calm_hashmap_create, true, false},
+	{"treemap", calm_treemap_create, true, true},
+	{"syncmap", calm_syncmap_create, false, false},
+	{"lockmap", calm_lockmap_create, true, false},
+	{"shardmap", calm_shardmap_create, false, false},
+	{"cowmap", calm_cowmap_create, true, false},
 	{"deltamap", calm_deltamap_create, true, false},
 };
 
@@ -59,7 +62,8 @@ static void list_kinds(char *text, size_t size, bool existing)
 		(void)snprintf(text + used, size - used, "none");
 }
 
-static bool refuse(char *error, size_t size, const char *word, size_t length, const char *why, bool existing)
+static bool refuse(char *error, size_t size, const char *word, size_t length, const char *why,
+		   bool existing)
 {
 	int shown = length > 64 ? 64 : (int)length;
 
@@ -79,8 +83,8 @@ static void add(const struct kit_kind *kind, const struct kit_kind *out[KIT_KIND
 	out[(*count)++] = kind;
 }
 
-bool kit_kinds_parse(const char *list, const struct kit_kind *out[KIT_KINDS], size_t *count, char *error,
-		     size_t error_size)
+bool kit_kinds_parse(const char *list, const struct kit_kind *out[KIT_KINDS], size_t *count,
+		     char *error, size_t error_size)
 {
 	const char *word = list;
 
@@ -91,7 +95,8 @@ bool kit_kinds_parse(const char *list, const struct kit_kind *out[KIT_KINDS], si
 				out[(*count)++] = &kit_kinds[i];
 		}
 		if (*count == 0)
-			return refuse(error, error_size, list, 3, "names nothing: kinds of map in this build", true);
+			return refuse(error, error_size, list, 3,
+				      "names nothing: kinds of map in this build", true);
 		return true;
 	}
 	for (;;) {
@@ -99,7 +104,8 @@ bool kit_kinds_parse(const char *list, const struct kit_kind *out[KIT_KINDS], si
 		const struct kit_kind *kind = find(word, length);
 		if (kind == NULL)
 			return refuse(error, error_size, word, length,
-				      length == 0 ? "is empty; the kinds of map are" : "is no kind of map; these are",
+				      length == 0 ? "is empty; the kinds of map are"
+						  : "is no kind of map; these are",
 				      false);
 		if (!kit_kind_exists(kind))
 			return refuse(error, error_size, word, length,

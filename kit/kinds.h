@@ -3,10 +3,11 @@
 /*
  * Every kind of map, in one table, so that one suite, one benchmark and one command serve them all.
  *
- * Invariant: the table names each constructor of calm/map.h exactly once, whether this build has it or not; what is
- * built is asked of the library at run time (kit_kind_exists), never guessed from macros, so that a kit compiled
- * against an older library still tells the truth. The `snapshots` and `ordered` columns are promises of the
- * interface: a kind that answers CALM_EUNSUPPORTED against its column is a bug the conformance suite reports.
+ * Invariant: the table names each constructor of calm/map.h exactly once, whether this build has it
+ * or not; what is built is asked of the library at run time (kit_kind_exists), never guessed from
+ * macros, so that a kit compiled against an older library still tells the truth. The `snapshots`
+ * and `ordered` columns are promises of the interface: a kind that answers CALM_EUNSUPPORTED
+ * against its column is a bug the conformance suite reports.
  */
 #ifndef KIT_KINDS_H
 #define KIT_KINDS_H
@@ -30,15 +31,19 @@ extern const struct kit_kind kit_kinds[KIT_KINDS];
 /* The kind of that name, or NULL. */
 const struct kit_kind *kit_kind_find(const char *name);
 
-/* Whether this build has the kind: makes an empty map and destroys it. False only for CALM_EUNSUPPORTED. O(1). */
+/*
+ * Whether this build has the kind: makes an empty map and destroys it. False only for
+ * CALM_EUNSUPPORTED. O(1).
+ */
 bool kit_kind_exists(const struct kit_kind *kind);
 
 /*
- * Reads "KIND[,KIND…]" or "all" (every kind that exists, in the table's order) into out, at most KIT_KINDS of them, a
- * kind named twice once. True, and *count. False: error says which word is wrong and why (an unknown name, an empty
- * one, a kind that this build does not have, none at all); out and *count are then unspecified. error may be NULL.
+ * Reads "KIND[,KIND…]" or "all" (every kind that exists, in the table's order) into out, at most
+ * KIT_KINDS of them, a kind named twice once. True, and *count. False: error says which word is
+ * wrong and why (an unknown name, an empty one, a kind that this build does not have, none at all);
+ * out and *count are then unspecified. error may be NULL.
  */
-bool kit_kinds_parse(const char *list, const struct kit_kind *out[KIT_KINDS], size_t *count, char *error,
-		     size_t error_size);
+bool kit_kinds_parse(const char *list, const struct kit_kind *out[KIT_KINDS], size_t *count,
+		     char *error, size_t error_size);
 
 #endif

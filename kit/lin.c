@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The calm authors */
 /*
- * Recorder and rounds: the logs of all threads are merged by their begin stamps, dealt out to the keys (a stable
- * counting sort, so that each key's events come out sorted), and each key is checked by kit/jit.c from the states the
- * last round left it in. What is checked and what is not: lin.h.
+ * Recorder and rounds: the logs of all threads are merged by their begin stamps, dealt out to the
+ * keys (a stable counting sort, so that each key's events come out sorted), and each key is checked
+ * by kit/jit.c from the states the last round left it in. What is checked and what is not: lin.h.
  *
- * Invariants: a key's state word is a value, KIT_LIN_ABSENT, STATE_BROKEN, or STATE_SEVERAL plus the number of a
- * spill that is its own; between rounds logs are empty.
+ * Invariants: a key's state word is a value, KIT_LIN_ABSENT, STATE_BROKEN, or STATE_SEVERAL plus
+ * the number of a spill that is its own; between rounds logs are empty.
  *
- * Rejected: checking while the threads run (it would take one of two cores from the very races that are sought), and
- * keeping the whole history (48 bytes an event: 50 M are 2.4 GB; a round of a million stays in the last level cache).
+ * Rejected: checking while the threads run (it would take one of two cores from the very races that
+ * are sought), and keeping the whole history (48 bytes an event: 50 M are 2.4 GB; a round of a
+ * million stays in the last level cache).
  */
 #include "kit/jit.h"
 
@@ -46,9 +47,15 @@ struct kit_lin {
 	struct kit_lin_report report;
 };
 
-static const char *const verb_names[KIT_LIN_VERBS] = {
-	"load", "store", "swap", "load_or_store", "delete", "load_and_delete", "compare_and_swap", "compare_and_delete",
-	"clear"};
+static const char *const verb_names[KIT_LIN_VERBS] = {"load",
+						      "store",
+						      "swap",
+						      "load_or_store",
+						      "delete",
+						      "load_and_delete",
+						      "compare_and_swap",
+						      "compare_and_delete",
+						      "clear"};
 
 calm_status kit_lin_log_init(struct kit_lin_log *log, uint16_t thread, size_t room)
 {
@@ -104,7 +111,8 @@ static calm_status perform(calm_map *map, const struct kit_lin_call *call, void 
 	}
 }
 
-calm_status kit_lin_do(struct kit_lin_log *log, calm_map *map, const struct kit_lin_call *call, void **result)
+calm_status kit_lin_do(struct kit_lin_log *log, calm_map *map, const struct kit_lin_call *call,
+		       void **result)
 {
 	void *out = NULL;
 	uint64_t begin = kit_stamp_begin();
@@ -247,7 +255,8 @@ static bool set_states(struct kit_lin *lin, size_t key, const uint64_t *states, 
 	return true;
 }
 
-__attribute__((format(printf, 2, 3))) static void say(struct kit_lin_report *report, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void say(struct kit_lin_report *report,
+						      const char *format, ...)
 {
 	size_t used = strlen(report->text);
 	va_list list;
@@ -263,17 +272,19 @@ static const char *show_value(uint64_t value, char text[40])
 	if (value == KIT_LIN_ABSENT)
 		(void)snprintf(text, 40, "absent");
 	else
-		(void)snprintf(text, 40, "%" PRIu64 ":%" PRIu64, value >> 48, value & 0xffffffffffffu);
+		(void)snprintf(text, 40, "%" PRIu64 ":%" PRIu64, value >> 48,
+			       value & 0xffffffffffffu);
 	return text;
 }
 
-static void say_event(struct kit_lin_report *report, const struct kit_lin_event *e, uint64_t origin, bool culprit)
+static void say_event(struct kit_lin_report *report, const struct kit_lin_event *e, uint64_t origin,
+		      bool culprit)
 {
 	static const char *const answers[] = {"OK", "ABSENT", "PRESENT", "CHANGED"};
 	char a[40], b[40], c[40];
 	char arguments[96] = "";
-	bool gives = e->verb == KIT_LIN_LOAD || e->verb == KIT_LIN_SWAP || e->verb == KIT_LIN_LOAD_OR_STORE ||
-		     e->verb == KIT_LIN_LOAD_AND_DELETE;
+	bool gives = e->verb == KIT_LIN_LOAD || e->verb == KIT_LIN_SWAP ||
+		     e->verb == KIT_LIN_LOAD_OR_STORE || e->verb == KIT_LIN_LOAD_AND_DELETE;
 
 	if (e->verb == KIT_LIN_STORE || e->verb == KIT_LIN_SWAP || e->verb == KIT_LIN_LOAD_OR_STORE)
 		(void)snprintf(arguments, sizeof arguments, "%s", show_value(e->value, a));
@@ -283,9 +294,9 @@ static void say_event(struct kit_lin_report *report, const struct kit_lin_event 
 	else if (e->verb == KIT_LIN_COMPARE_AND_DELETE)
 		(void)snprintf(arguments, sizeof arguments, "%s", show_value(e->expected, a));
 	gives = gives && (e->status == CALM_OK || e->status == CALM_PRESENT);
-	say(report, "%c [%8" PRId64 ", %8" PRId64 "] thread %-3u %s(%s) = %s %s\n", culprit ? '>' : ' ',
-	    (int64_t)(e->begin - origin), (int64_t)(e->end - origin), e->thread,
-	    e->verb < KIT_LIN_VERBS ? verb_names[e->verb] : "?", arguments,
+	say(report, "%c [%8" PRId64 ", %8" PRId64 "] thread %-3u %s(%s) = %s %s\n",
+	    culprit ? '>' : ' ', (int64_t)(e->begin - origin), (int64_t)(e->end - origin),
+	    e->thread, e->verb < KIT_LIN_VERBS ? verb_names[e->verb] : "?", arguments,
 	    e->status >= 0 && e->status <= CALM_CHANGED ? answers[e->status] : "?",
 	    gives ? show_value(e->result, c) : "");
 }
@@ -306,8 +317,8 @@ struct verdict {
 	uint64_t states[KIT_LIN_STATES];
 };
 
-static void describe(struct kit_lin *lin, size_t key, const struct kit_lin_event *events, size_t count,
-		     const struct verdict *verdict)
+static void describe(struct kit_lin *lin, size_t key, const struct kit_lin_event *events,
+		     size_t count, const struct verdict *verdict)
 {
 	struct kit_lin_report *report = &lin->report;
 	size_t at = (size_t)(verdict->culprit - events);
@@ -316,7 +327,8 @@ static void describe(struct kit_lin *lin, size_t key, const struct kit_lin_event
 	char text[40];
 
 	say(report, "key %zu: %s at the operation marked >\n", key,
-	    verdict->outcome == KIT_JIT_WRONG ? "not linearizable" : "undecided, past the checker's bounds,");
+	    verdict->outcome == KIT_JIT_WRONG ? "not linearizable"
+					      : "undecided, past the checker's bounds,");
 	say(report, "possible before it:");
 	for (size_t i = 0; i < verdict->states_count; i++)
 		say(report, "%s %s", i > 0 ? "," : "", show_value(verdict->states[i], text));
@@ -351,7 +363,8 @@ static bool mix_clears(struct kit_lin *lin, const struct kit_lin_event *events, 
 	if (!make_room(&lin->mixed, &lin->mixed_room, count + lin->clears_count))
 		return false;
 	while (i < count || j < lin->clears_count) {
-		bool clear = i == count || (j < lin->clears_count && lin->clears[j].begin < events[i].begin);
+		bool clear = i == count ||
+			     (j < lin->clears_count && lin->clears[j].begin < events[i].begin);
 		lin->mixed[i + j] = clear ? lin->clears[j] : events[i];
 		j += clear;
 		i += !clear;
@@ -383,9 +396,10 @@ static void check_key(struct kit_lin *lin, size_t key)
 		events = lin->mixed;
 		count += lin->clears_count;
 	}
-	verdict.outcome = kit_jit_check(lin->jit, events, count, verdict.states, &verdict.states_count,
-					&verdict.culprit);
-	if (verdict.outcome == KIT_JIT_FINE && set_states(lin, key, verdict.states, verdict.states_count))
+	verdict.outcome = kit_jit_check(lin->jit, events, count, verdict.states,
+					&verdict.states_count, &verdict.culprit);
+	if (verdict.outcome == KIT_JIT_FINE &&
+	    set_states(lin, key, verdict.states, verdict.states_count))
 		return;
 	if (lin->report.text[0] == '\0')
 		describe(lin, key, events, count, &verdict);
@@ -394,7 +408,8 @@ static void check_key(struct kit_lin *lin, size_t key)
 }
 
 /* Sifts the log at the top of a heap ordered by the begin of each log's next event. */
-static void sift(struct kit_lin_log **heap, const size_t *next, const struct kit_lin_log *logs, size_t count)
+static void sift(struct kit_lin_log **heap, const size_t *next, const struct kit_lin_log *logs,
+		 size_t count)
 {
 	size_t at = 0;
 	struct kit_lin_log *log = heap[0];
@@ -403,7 +418,8 @@ static void sift(struct kit_lin_log **heap, const size_t *next, const struct kit
 	for (size_t child; (child = at * 2 + 1) < count; at = child) {
 		uint64_t least = heap[child]->events[next[heap[child] - logs]].begin;
 		if (child + 1 < count) {
-			uint64_t right = heap[child + 1]->events[next[heap[child + 1] - logs]].begin;
+			uint64_t right =
+				heap[child + 1]->events[next[heap[child + 1] - logs]].begin;
 			child += right < least;
 			least = right < least ? right : least;
 		}
@@ -423,7 +439,8 @@ static void place(struct kit_lin *lin, const struct kit_lin_event *e)
 }
 
 /* Deals the events out to their keys in order of begin. heap and next have room for n. */
-static void deal(struct kit_lin *lin, struct kit_lin_log *logs, size_t n, struct kit_lin_log **heap, size_t *next)
+static void deal(struct kit_lin *lin, struct kit_lin_log *logs, size_t n, struct kit_lin_log **heap,
+		 size_t *next)
 {
 	size_t count = 0;
 
@@ -452,7 +469,8 @@ static void deal(struct kit_lin *lin, struct kit_lin_log *logs, size_t n, struct
 }
 
 /* Counts the events per key into starts, as running sums. False: a key out of range. */
-static bool count_events(struct kit_lin *lin, const struct kit_lin_log *logs, size_t n, size_t *clears)
+static bool count_events(struct kit_lin *lin, const struct kit_lin_log *logs, size_t n,
+			 size_t *clears)
 {
 	size_t sum = 0;
 
@@ -509,7 +527,9 @@ bool kit_lin_check(struct kit_lin *lin, struct kit_lin_log *logs, size_t n)
 	if (lost > 0 || !collect(lin, logs, n, total)) {
 		count_failure(lin, false);
 		if (lin->report.text[0] == '\0')
-			say(&lin->report, "undecided: %" PRIu64 " events lost, no memory, or a key out of range\n",
+			say(&lin->report,
+			    "undecided: %" PRIu64
+			    " events lost, no memory, or a key out of range\n",
 			    lost);
 		/* What the keys hold now is unknown. */
 		for (size_t key = 0; key < lin->keys; key++)

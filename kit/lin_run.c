@@ -3,11 +3,12 @@
 /*
  * The runner of the linearizability checker; what it promises: lin_run.h.
  *
- * A thread remembers the last value it saw of the key it works on in a small table, so that compare_and_swap and
- * compare_and_delete are asked with values that may still be there: asked with a random one they would only ever fail.
+ * A thread remembers the last value it saw of the key it works on in a small table, so that
+ * compare_and_swap and compare_and_delete are asked with values that may still be there: asked with
+ * a random one they would only ever fail.
  *
- * Rejected: one long-lived thread per slot (thread start and exit would be tested nowhere); a shared value counter
- * (it would order the threads).
+ * Rejected: one long-lived thread per slot (thread start and exit would be tested nowhere); a
+ * shared value counter (it would order the threads).
  */
 #include "kit/lin_run.h"
 
@@ -67,9 +68,12 @@ static void step(struct lin_thread *thread, struct kit_lin_log *log)
 {
 	struct lin_run *run = thread->run;
 	uint32_t keys = run->plan->keys;
-	uint32_t index = (uint32_t)(run->plan->zipf ? kit_scatter(kit_zipf_rank(&run->zipf, &thread->random), keys)
-						    : kit_random_below(&thread->random, keys));
-	enum kit_lin_verb verb = (enum kit_lin_verb)run->draws[kit_random_next(&thread->random) % DRAWS];
+	uint32_t index =
+		(uint32_t)(run->plan->zipf
+				   ? kit_scatter(kit_zipf_rank(&run->zipf, &thread->random), keys)
+				   : kit_random_below(&thread->random, keys));
+	enum kit_lin_verb verb =
+		(enum kit_lin_verb)run->draws[kit_random_next(&thread->random) % DRAWS];
 	void *value = kit_lin_value(log->thread, ++thread->values);
 	void *expected = NULL;
 	void *result = NULL;
@@ -181,7 +185,10 @@ static calm_status new_map(struct lin_run *run)
 	return run->plan->kind->create(&run->map, &options);
 }
 
-/* One round of all threads, which start together. False: one of them could not be made, and none did anything. */
+/*
+ * One round of all threads, which start together. False: one of them could not be made, and none
+ * did anything.
+ */
 static bool run_threads(struct lin_run *run)
 {
 	unsigned made = 0;
@@ -216,7 +223,8 @@ static calm_status run_rounds(struct lin_run *run, struct kit_lin_result *result
 		uint64_t from = kit_now_ns();
 		if (plan->ns != 0 && from - origin >= plan->ns)
 			break;
-		if (round == 0 || (plan->rounds_per_map != 0 && round % plan->rounds_per_map == 0)) {
+		if (round == 0 ||
+		    (plan->rounds_per_map != 0 && round % plan->rounds_per_map == 0)) {
 			calm_status status = new_map(run);
 			if (status != CALM_OK)
 				return status;
@@ -238,7 +246,8 @@ calm_status kit_lin_run(const struct kit_lin_plan *plan, struct kit_lin_result *
 	struct lin_run run = {.plan = plan};
 
 	*result = (struct kit_lin_result){0};
-	if (plan->threads == 0 || plan->threads > KIT_LIN_THREADS || plan->keys == 0 || plan->rounds == 0)
+	if (plan->threads == 0 || plan->threads > KIT_LIN_THREADS || plan->keys == 0 ||
+	    plan->rounds == 0)
 		return CALM_EINVAL;
 	calm_status status = set_up(&run);
 	if (status == CALM_OK)

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The calm authors */
 /*
- * A ready run of the linearizability checker: threads call a mix of verbs on one map, every call is recorded, and every
- * round is checked before the next begins.
+ * A ready run of the linearizability checker: threads call a mix of verbs on one map, every call is
+ * recorded, and every round is checked before the next begins.
  *
- * Invariants: the threads of a round start together and end with it, so that a check sees whole histories only, and
- * starting and ending threads is exercised too. After each round every key is loaded once by the runner, recorded like
- * any other call: the round's last writes are thereby held against what the map kept.
+ * Invariants: the threads of a round start together and end with it, so that a check sees whole
+ * histories only, and starting and ending threads is exercised too. After each round every key is
+ * loaded once by the runner, recorded like any other call: the round's last writes are thereby held
+ * against what the map kept.
  */
 #ifndef KIT_LIN_RUN_H
 #define KIT_LIN_RUN_H
@@ -27,11 +28,14 @@ struct kit_lin_plan {
 	uint64_t ns;             /* no round begins after this time; 0: no limit */
 	bool zipf;               /* keys by zipf 0.99 instead of uniform */
 	uint64_t seed;
-	size_t capacity;             /* of the map; 0: starts small and grows under load */
+	size_t capacity; /* of the map; 0: starts small and grows under load */
 	unsigned mix[KIT_LIN_VERBS]; /* weights of the verbs; all 0: kit_lin_mix. A clear costs a look at every key */
 };
 
-/* Half reads, all verbs but clear; writes that return what they displaced are preferred, for they pin the order. */
+/*
+ * Half reads, all verbs but clear; writes that return what they displaced are preferred, for they
+ * pin the order.
+ */
 extern const unsigned kit_lin_mix[KIT_LIN_VERBS];
 
 struct kit_lin_result {
@@ -44,9 +48,10 @@ struct kit_lin_result {
 };
 
 /*
- * Runs the plan; ends early after a round with a violation or an undecided key. CALM_OK: it ran, see result->report for
- * what was found. CALM_EINVAL: the plan's numbers; CALM_ENOMEM, also for a thread that cannot be made; else what the
- * constructor returned. Memory: 96 bytes for each operation of a round.
+ * Runs the plan; ends early after a round with a violation or an undecided key. CALM_OK: it ran,
+ * see result->report for what was found. CALM_EINVAL: the plan's numbers; CALM_ENOMEM, also for a
+ * thread that cannot be made; else what the constructor returned. Memory: 96 bytes for each
+ * operation of a round.
  */
 calm_status kit_lin_run(const struct kit_lin_plan *plan, struct kit_lin_result *result);
 

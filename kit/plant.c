@@ -3,8 +3,9 @@
 /*
  * Planted faults; which and why: plant.h.
  *
- * Invariant: a binding is spoilt only where the result is surely wrong. So TORN takes a number at least two rounds
- * ahead (one round ahead may be the very next write), and OLD one that a finished write has displaced.
+ * Invariant: a binding is spoilt only where the result is surely wrong. So TORN takes a number at
+ * least two rounds ahead (one round ahead may be the very next write), and OLD one that a finished
+ * write has displaced.
  */
 #include "kit/plant.h"
 
@@ -37,7 +38,10 @@ void kit_plant_begin(struct kit_plant_tap *tap, uint64_t skip)
 	tap->done = false;
 }
 
-/* The value of a touched entry, moved to another of its writes; NULL: there is none that is surely wrong. */
+/*
+ * The value of a touched entry, moved to another of its writes; NULL: there is none that is surely
+ * wrong.
+ */
 static void *moved(const struct kit_plant_tap *tap, unsigned w, uint64_t number)
 {
 	const struct kit_cut *cut = tap->check->cut;
@@ -45,10 +49,12 @@ static void *moved(const struct kit_plant_tap *tap, unsigned w, uint64_t number)
 
 	if (tap->plant == KIT_PLANT_OLD) {
 		uint64_t first = (number - 1) % writer->n + 1;
-		return first < number && first + writer->n <= tap->check->spans[w].before ? kit_cut_value(w, first)
-											  : NULL;
+		return first < number && first + writer->n <= tap->check->spans[w].before
+			       ? kit_cut_value(w, first)
+			       : NULL;
 	}
-	/* The live walk's bound is what has started when it ends: go where the writer cannot get meanwhile. */
+	/* The live walk's bound is what has started when it ends: go where the writer cannot get
+	 * meanwhile. */
 	number += writer->n * (((uint64_t)1 << 31) / writer->n + 2);
 	for (int i = 0; i < 64; i++, number += writer->n) {
 		if (kit_cut_stores_of(cut, writer, number))
@@ -84,7 +90,8 @@ static int spoil(struct kit_plant_tap *tap, calm_key key, void *value)
 	case KIT_PLANT_ALIEN:
 		return kit_cut_visit(key, kit_cut_value(cut->writers, 1), tap->check);
 	case KIT_PLANT_CROSSED:
-		return kit_cut_visit(kit_cut_key(cut, (entry + 1) % cut->entries), value, tap->check);
+		return kit_cut_visit(kit_cut_key(cut, (entry + 1) % cut->entries), value,
+				     tap->check);
 	default: /* MISSING, LOST, REREAD */
 		return 0;
 	}

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The calm authors */
 /*
- * Seeded pseudo-random numbers: xoshiro256** (Blackman and Vigna, "Scrambled linear pseudorandom number generators",
- * ACM TOMS 47(4), 2021), its state filled by splitmix64 (Steele, Lea and Flood, OOPSLA 2014).
+ * Seeded pseudo-random numbers: xoshiro256** (Blackman and Vigna, "Scrambled linear pseudorandom
+ * number generators", ACM TOMS 47(4), 2021), its state filled by splitmix64 (Steele, Lea and Flood,
+ * OOPSLA 2014).
  *
- * Invariant: the same seed gives the same numbers on every machine, so that a failing run can be repeated from the seed
- * it printed. One generator per thread; about 1 ns a number. Not for secrets.
+ * Invariant: the same seed gives the same numbers on every machine, so that a failing run can be
+ * repeated from the seed it printed. One generator per thread; about 1 ns a number. Not for
+ * secrets.
  *
- * Rejected: rand_r and drand48 (15 or 48 weak bits, libc's choice), x % n (biased), and a shared generator (its cache
- * line would order the very threads whose races are sought).
+ * Rejected: rand_r and drand48 (15 or 48 weak bits, libc's choice), x % n (biased), and a shared
+ * generator (its cache line would order the very threads whose races are sought).
  */
 #ifndef KIT_RANDOM_H
 #define KIT_RANDOM_H
@@ -36,7 +38,10 @@ static inline uint64_t kit_splitmix(uint64_t *state)
 	return kit_mix(*state);
 }
 
-/* Starts a generator; any seed is good, 0 too, and neighbouring seeds start far apart: give thread t seed + t. */
+/*
+ * Starts a generator; any seed is good, 0 too, and neighbouring seeds start far apart: give thread
+ * t seed + t.
+ */
 static inline void kit_random_seed(struct kit_random *random, uint64_t seed)
 {
 	for (int i = 0; i < 4; i++)
@@ -60,8 +65,9 @@ static inline uint64_t kit_random_next(struct kit_random *random)
 }
 
 /*
- * A number in [0, n), n > 0, each exactly as likely: the high half of a 128-bit product, redrawn in the rare case that
- * would favour some (Lemire, "Fast random integer generation in an interval", ACM TOMACS 29(1), 2019, algorithm 5).
+ * A number in [0, n), n > 0, each exactly as likely: the high half of a 128-bit product, redrawn in
+ * the rare case that would favour some (Lemire, "Fast random integer generation in an interval",
+ * ACM TOMACS 29(1), 2019, algorithm 5).
  */
 static inline uint64_t kit_random_below(struct kit_random *random, uint64_t n)
 {

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The calm authors */
 /*
- * Key streams. Zipf is drawn by rejection-inversion (Hörmann and Derflinger, "Rejection-inversion to generate variates
- * from monotone discrete distributions", ACM TOMACS 6(3), 1996, section 3): H is the integral of the hat function
- * x^-exponent, a uniform number between H's ends is inverted to a real rank, rounded, and kept unless it fell between
- * the hat and the step below it, which happens for less than one draw in five. Exact for every n and exponent.
+ * Key streams. Zipf is drawn by rejection-inversion (Hörmann and Derflinger, "Rejection-inversion
+ * to generate variates from monotone discrete distributions", ACM TOMACS 6(3), 1996, section 3): H
+ * is the integral of the hat function x^-exponent, a uniform number between H's ends is inverted to
+ * a real rank, rounded, and kept unless it fell between the hat and the step below it, which
+ * happens for less than one draw in five. Exact for every n and exponent.
  *
- * Rejected: Gray et al. (SIGMOD 1994), as in YCSB, needs zeta(n), an O(n) sum before the first draw, and is only
- * approximate past the second rank; a cumulative table with binary search misses the cache 20 times a draw.
+ * Rejected: Gray et al. (SIGMOD 1994), as in YCSB, needs zeta(n), an O(n) sum before the first
+ * draw, and is only approximate past the second rank; a cumulative table with binary search misses
+ * the cache 20 times a draw.
  */
 #include "kit/workload.h"
 
@@ -52,7 +54,8 @@ void kit_zipf_init(struct kit_zipf *zipf, uint64_t n, double exponent)
 	zipf->exponent = exponent;
 	zipf->first = hat_integral(1.5, exponent) - 1;
 	zipf->last = hat_integral((double)n + 0.5, exponent);
-	zipf->squeeze = 2 - hat_integral_inverse(hat_integral(2.5, exponent) - hat(2, exponent), exponent);
+	zipf->squeeze = 2 - hat_integral_inverse(hat_integral(2.5, exponent) - hat(2, exponent),
+						 exponent);
 }
 
 uint64_t kit_zipf_rank(const struct kit_zipf *zipf, struct kit_random *random)
@@ -66,15 +69,16 @@ uint64_t kit_zipf_rank(const struct kit_zipf *zipf, struct kit_random *random)
 			k = 1;
 		if (k > (double)zipf->n)
 			k = (double)zipf->n;
-		if (k - x <= zipf->squeeze || u >= hat_integral(k + 0.5, zipf->exponent) - hat(k, zipf->exponent))
+		if (k - x <= zipf->squeeze ||
+		    u >= hat_integral(k + 0.5, zipf->exponent) - hat(k, zipf->exponent))
 			return (uint64_t)k - 1;
 	}
 }
 
 /*
- * A bijection of the next power of two (odd multiplication and xor-shift are both invertible there), walked until it
- * lands below n again: the cycle that starts below n must return below n, and does so in under two steps on average
- * (cycle-walking: Black and Rogaway, CT-RSA 2002).
+ * A bijection of the next power of two (odd multiplication and xor-shift are both invertible
+ * there), walked until it lands below n again: the cycle that starts below n must return below n,
+ * and does so in under two steps on average (cycle-walking: Black and Rogaway, CT-RSA 2002).
  */
 uint64_t kit_scatter(uint64_t index, uint64_t n)
 {
@@ -91,7 +95,8 @@ uint64_t kit_scatter(uint64_t index, uint64_t n)
 	return index;
 }
 
-uint32_t *kit_stream_make(enum kit_distribution distribution, uint64_t n, size_t count, uint64_t seed)
+uint32_t *kit_stream_make(enum kit_distribution distribution, uint64_t n, size_t count,
+			  uint64_t seed)
 {
 	uint32_t *stream = calloc(count > 0 ? count : 1, sizeof *stream);
 	struct kit_random random;
@@ -130,7 +135,9 @@ uint32_t *kit_shuffle_make(uint32_t n, uint64_t seed)
 calm_key *kit_byte_keys_make(size_t n)
 {
 	enum { ROOM = 44 };
-	calm_key *keys = n < SIZE_MAX / (sizeof *keys + ROOM) ? malloc(n * (sizeof *keys + ROOM) + 1) : NULL;
+	calm_key *keys = n < SIZE_MAX / (sizeof *keys + ROOM)
+				 ? malloc(n * (sizeof *keys + ROOM) + 1)
+				 : NULL;
 
 	if (keys == NULL)
 		return NULL;

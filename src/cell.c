@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The calm authors */
 /*
- * One atomic pointer to immutable state. A writer reserves the memory to remember what it displaces, swaps, and retires.
- * Inside the caller's read section the displaced state cannot be freed, so its address cannot come back as another
- * state's: a compare-and-swap that succeeds found the very state that was loaded.
+ * One atomic pointer to immutable state. A writer reserves the memory to remember what it
+ * displaces, swaps, and retires. Inside the caller's read section the displaced state cannot be
+ * freed, so its address cannot come back as another state's: a compare-and-swap that succeeds found
+ * the very state that was loaded.
  *
- * Rejected: a version beside the pointer, which would need a double-word compare-and-swap to guard against what the
- * section already rules out.
+ * Rejected: a version beside the pointer, which would need a double-word compare-and-swap to guard
+ * against what the section already rules out.
  */
 #include "sync/read.h"
 #include <calm/cell.h>
@@ -14,7 +15,8 @@
 /* The public struct cannot name an atomic type: C++ reads it too. */
 static shared_ptr *state_of(const calm_cell *cell)
 {
-	_Static_assert(sizeof(shared_ptr) == sizeof(cell->state_private), "an atomic pointer is a pointer");
+	_Static_assert(sizeof(shared_ptr) == sizeof(cell->state_private),
+		       "an atomic pointer is a pointer");
 	return (shared_ptr *)(uintptr_t)&cell->state_private;
 }
 
@@ -37,7 +39,8 @@ calm_status calm_cell_init(calm_cell *cell, void *state, calm_release_fn *releas
 
 void *calm_cell_load(const calm_cell *cell)
 {
-	/* order: cell.state acquire <- calm_cell_init(), calm_cell_swap(), calm_cell_compare_and_swap(). */
+	/* order: cell.state acquire <- calm_cell_init(), calm_cell_swap(),
+	 * calm_cell_compare_and_swap(). */
 	return cell ? load_acquire(state_of(cell)) : NULL;
 }
 
@@ -49,7 +52,8 @@ calm_status calm_cell_swap(calm_cell *cell, void *state, void **previous)
 	if (!calm__reserve(self, 1))
 		return CALM_ENOMEM;
 	calm__enter(self);
-	/* order: cell.state release -> calm_cell_load(): the new state whole, and the old one seen whole. */
+	/* order: cell.state release -> calm_cell_load(): the new state whole, and the old one
+	 * seen whole. */
 	void *old = swap_acq_rel(state_of(cell), state);
 	if (previous)
 		*previous = old;

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The calm authors */
-/* Seeing into a running process: what calm_map_stats and the read sections' records know, in lines of text. */
+/*
+ * Seeing into a running process: what calm_map_stats and the read sections' records know, in lines
+ * of text.
+ */
 #include "map/kind.h"
 
 #include <inttypes.h>
@@ -34,7 +37,8 @@ calm_status calm_debug_dump(const calm_map *map, FILE *file)
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
 		fprintf(file, "  %-20s %" PRIu64 "\n", lines[i].name, lines[i].value);
 	if (stats.stalled_thread != 0)
-		fprintf(file, "  %-20s %d %s\n", "stalled thread", stats.stalled_thread, stats.stalled_name);
+		fprintf(file, "  %-20s %d %s\n", "stalled thread", stats.stalled_thread,
+			stats.stalled_name);
 	return CALM_OK;
 }
 
@@ -57,7 +61,8 @@ calm_status calm_debug_threads(FILE *file)
 		/* order: none - shown to people; each is true of some recent moment. */
 		int thread = (int)load_relaxed(&self->thread);
 		uint64_t epoch = load_relaxed(&self->epoch);
-		uint64_t waiting = load_relaxed(&self->bag.pushed) - load_relaxed(&self->bag.popped);
+		uint64_t waiting = load_relaxed(&self->bag.pushed) -
+				   load_relaxed(&self->bag.popped);
 		if (thread == 0 && waiting == 0)
 			continue;
 		char name[16] = "";

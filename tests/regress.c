@@ -33,7 +33,10 @@ static int nothing(calm_key key, void *value, void *context)
 	return 0;
 }
 
-/* An ousting raced with the opening, the closing and the draining of the same snapshot: table and handle freed twice. */
+/*
+ * An ousting raced with the opening, the closing and the draining of the same snapshot: table and
+ * handle freed twice.
+ */
 struct ousting {
 	calm_map *map;
 	int turn;
@@ -44,13 +47,15 @@ static void *open_and_close(void *pointer)
 	const struct ousting *ousting = pointer;
 	for (int i = 0; i < 3000; i++) {
 		calm_snapshot *snapshot;
-		calm_status status = (i + ousting->turn) % 7 == 0 ? calm_map_drain(ousting->map, &snapshot)
-								  : calm_map_snapshot(ousting->map, &snapshot);
+		calm_status status = (i + ousting->turn) % 7 == 0
+					     ? calm_map_drain(ousting->map, &snapshot)
+					     : calm_map_snapshot(ousting->map, &snapshot);
 		assert_int_equal(status, CALM_OK);
 		int result = calm_snapshot_each(snapshot, nothing, NULL);
 		assert_true(result == 0 || result == CALM_ESTALE);
 		calm_snapshot_close(snapshot);
-		assert_int_equal(calm_map_store(ousting->map, calm_word((uint64_t)i % 50), NULL), CALM_OK);
+		assert_int_equal(calm_map_store(ousting->map, calm_word((uint64_t)i % 50), NULL),
+				 CALM_OK);
 	}
 	return NULL;
 }
@@ -101,7 +106,10 @@ static void a_budget_ousts_the_oldest(void **state)
 	assert_int_equal(calm_map_destroy(map), CALM_OK);
 }
 
-/* Snapshots that close during a batch hand it from one dead list to the next, each of which may need a block. */
+/*
+ * Snapshots that close during a batch hand it from one dead list to the next, each of which may
+ * need a block.
+ */
 static void a_batch_finds_a_block_for_every_snapshot(void **state)
 {
 	(void)state;
@@ -188,7 +196,10 @@ static void tables_are_counted_in_bytes(void **state)
 	assert_int_equal(calm_map_destroy(map), CALM_OK);
 }
 
-/* A small pointer retired after a large one, in one section, kept the large one's bytes counted: the thread waited for ever. */
+/*
+ * A small pointer retired after a large one, in one section, kept the large one's bytes counted:
+ * the thread waited for ever.
+ */
 static void a_small_one_does_not_hold_a_large_one(void **state)
 {
 	(void)state;

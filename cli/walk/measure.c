@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The calm authors */
 /*
- * One kind of map under `calm walk`: writers at full speed throughout, walkers by turns held and walking.
+ * One kind of map under `calm walk`: writers at full speed throughout, walkers by turns held and
+ * walking.
  *
  *	| warm-up | alone | beside … | alone | beside … | …
  *	writers   ############################################
@@ -10,11 +11,13 @@
  *	                    released        | all of them stand: the next slice begins
  *	                                    end of what is measured: a traversal has just ended
  *
- * Slices alternate so that whatever drifts (clock, neighbours, the size of the map) hits both sides alike. A slice
- * beside the walk ends where a traversal does and holds two of every walker at least, so that a traversal's beginning,
- * which on some kinds stops writers, does not weigh more than it should; the slice alone after it is as long.
+ * Slices alternate so that whatever drifts (clock, neighbours, the size of the map) hits both sides
+ * alike. A slice beside the walk ends where a traversal does and holds two of every walker at
+ * least, so that a traversal's beginning, which on some kinds stops writers, does not weigh more
+ * than it should; the slice alone after it is as long.
  *
- * Rejected: one run without walkers and then one with (minutes apart on a shared machine, the difference is noise).
+ * Rejected: one run without walkers and then one with (minutes apart on a shared machine, the
+ * difference is noise).
  */
 #include "cli/cli.h"
 #include "cli/walk/walk.h"
@@ -63,7 +66,10 @@ struct run {
 
 static _Atomic uint64_t interrupted_at; /* ns; 0: it was not */
 
-/* A second ^C ends the process at once, but not the echo of the first: timeout(1) signals process and group. */
+/*
+ * A second ^C ends the process at once, but not the echo of the first: timeout(1) signals process
+ * and group.
+ */
 static void on_interrupt(int number)
 {
 	uint64_t now = kit_now_ns(), first = 0;
@@ -117,7 +123,8 @@ static void draw(struct run *run, uint64_t now, const char *phase)
 	if (!run->draws || now < run->next_draw)
 		return;
 	run->next_draw = now + DRAW_EVERY;
-	(void)snprintf(line, sizeof line, "%-8s %.1f of %g s: %s traversals, %s writes, %llu violations; %s",
+	(void)snprintf(line, sizeof line,
+		       "%-8s %.1f of %g s: %s traversals, %s writes, %llu violations; %s",
 		       run->kind->name, (double)(now - run->began) * 1e-9, run->job->seconds,
 		       cli_count(traversals, (double)kit_cut_session_traversals(run->session)),
 		       cli_count(writes, (double)kit_cut_session_writes(run->session)),
@@ -135,12 +142,16 @@ static double bytes_per_entry(const struct run *run)
 
 static void nap(uint64_t ns)
 {
-	const struct timespec time = {.tv_sec = (time_t)(ns / (1000 * MS)), .tv_nsec = (long)(ns % (1000 * MS))};
+	const struct timespec time = {.tv_sec = (time_t)(ns / (1000 * MS)),
+				      .tv_nsec = (long)(ns % (1000 * MS))};
 
 	(void)nanosleep(&time, NULL);
 }
 
-/* Looks at the map's memory, on a thread of its own: on some kinds even that look can be starved by writers. */
+/*
+ * Looks at the map's memory, on a thread of its own: on some kinds even that look can be starved by
+ * writers.
+ */
 static void *sample(void *context)
 {
 	struct run *run = context;
@@ -203,10 +214,14 @@ static void slice_alone(struct run *run, uint64_t ns)
 	run->alone_ns += kit_now_ns() - from;
 }
 
-/* At least ns, and at least two traversals a walker, the last of them just ended; but not past `limit`. Its length. */
+/*
+ * At least ns, and at least two traversals a walker, the last of them just ended; but not past
+ * `limit`. Its length.
+ */
 static uint64_t slice_beside(struct run *run, uint64_t ns, uint64_t limit)
 {
-	uint64_t wanted = kit_cut_session_traversals(run->session) + 2 * (uint64_t)run->job->walkers;
+	uint64_t wanted = kit_cut_session_traversals(run->session) +
+			  2 * (uint64_t)run->job->walkers;
 	uint64_t writes = kit_cut_session_writes(run->session);
 	uint64_t from = kit_now_ns();
 	uint64_t now = from;
@@ -214,11 +229,12 @@ static uint64_t slice_beside(struct run *run, uint64_t ns, uint64_t limit)
 	for (unsigned i = 0; i < run->job->walkers; i++)
 		run->walkers[i].slice_traversals -= run->walkers[i].traversals;
 	kit_cut_hold_walkers(run->session, false);
-	while ((now - from < ns || kit_cut_session_traversals(run->session) < wanted) && now < limit &&
-	       !walk_interrupted())
+	while ((now - from < ns || kit_cut_session_traversals(run->session) < wanted) &&
+	       now < limit && !walk_interrupted())
 		now = tick(run, limit, "walking");
 	uint64_t seen = kit_cut_session_traversals(run->session);
-	while (kit_cut_session_traversals(run->session) == seen && now < limit && !walk_interrupted()) {
+	while (kit_cut_session_traversals(run->session) == seen && now < limit &&
+	       !walk_interrupted()) {
 		nap(MS / 10);
 		now = kit_now_ns();
 		draw(run, now, "walking");
@@ -275,7 +291,8 @@ static void fill(const struct run *run, struct walk_row *row)
 	row->kind = run->kind;
 	row->writes_alone = a_second(run->alone_writes, run->alone_ns);
 	row->writes_beside = a_second(run->beside_writes, run->beside_ns);
-	row->bytes_per_entry_peak = run->peak > row->bytes_per_entry ? run->peak : row->bytes_per_entry;
+	row->bytes_per_entry_peak = run->peak > row->bytes_per_entry ? run->peak
+								     : row->bytes_per_entry;
 	for (unsigned i = 0; i < run->job->walkers; i++) {
 		const struct walker *walker = &run->walkers[i];
 		if (walker->slice_ns > 0)
@@ -303,7 +320,8 @@ static calm_status start(struct run *run)
 	char line[128];
 
 	run->draws = cli_redraws(stderr);
-	(void)snprintf(line, sizeof line, "%-8s loading %zu keys", run->kind->name, job->loaded.count);
+	(void)snprintf(line, sizeof line, "%-8s loading %zu keys", run->kind->name,
+		       job->loaded.count);
 	if (run->draws)
 		draw_line(line);
 	calm_status status = kit_cut_session_start(&run->session, &plan, true);
@@ -312,7 +330,8 @@ static calm_status start(struct run *run)
 	return status;
 }
 
-calm_status walk_measure(const struct walk_job *job, const struct kit_kind *kind, struct walk_row *row)
+calm_status walk_measure(const struct walk_job *job, const struct kit_kind *kind,
+			 struct walk_row *row)
 {
 	struct run run = {.job = job, .kind = kind};
 	calm_status status = CALM_ENOMEM;

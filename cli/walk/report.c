@@ -77,12 +77,13 @@ void walk_report_violations(const struct walk_job *job, const struct walk_row *r
 	if (report->total == 0)
 		return;
 	(void)fflush(stdout);
-	(void)fprintf(stderr, WALK_NAME ": %s: %llu violation%s\n", row->kind->name, (unsigned long long)report->total,
-		      report->total == 1 ? "" : "s");
+	(void)fprintf(stderr, WALK_NAME ": %s: %llu violation%s\n", row->kind->name,
+		      (unsigned long long)report->total, report->total == 1 ? "" : "s");
 	for (int i = 0; i < KIT_CUT_FAULTS; i++) {
 		if (report->faults[i] > 0)
-			(void)fprintf(stderr, "  %s: %s: %llu times\n", kit_cut_fault_name((enum kit_cut_fault)i),
-				      fault_words[i], (unsigned long long)report->faults[i]);
+			(void)fprintf(stderr, "  %s: %s: %llu times\n",
+				      kit_cut_fault_name((enum kit_cut_fault)i), fault_words[i],
+				      (unsigned long long)report->faults[i]);
 	}
 	(void)fputs("  the first:\n", stderr);
 	int shown = 0;
@@ -106,7 +107,8 @@ static void print_heading(const struct walk_job *job)
 		(void)printf("; %zu line%s repeated a key, and the last one counts", keys->repeated,
 			     keys->repeated == 1 ? "" : "s");
 	if (keys->empty > 0)
-		(void)printf("; %zu empty line%s skipped", keys->empty, keys->empty == 1 ? "" : "s");
+		(void)printf("; %zu empty line%s skipped", keys->empty,
+			     keys->empty == 1 ? "" : "s");
 	(void)printf("\n%u writer%s on %llu of them, %u walker%s, %g s a kind\n\n", job->writers,
 		     job->writers == 1 ? "" : "s", (unsigned long long)job->touched, job->walkers,
 		     job->walkers == 1 ? "" : "s", job->seconds);
@@ -131,13 +133,14 @@ static void print_row(const struct walk_row *row, bool colour)
 		(void)snprintf(lost, sizeof lost, "%.1f %%", walk_lost(row));
 	print_bytes(bytes, row->bytes_per_entry);
 	print_bytes(peak, row->bytes_per_entry_peak);
-	(void)printf("%-9s %-9s %9s %9s %9s  %9s %9s %8s  %8s %8s  %s%10llu%s%s\n", row->kind->name,
-		     traversal_name(row), cli_count(cells[0], row->traversals_per_s),
-		     cli_time(cells[1], walked ? (double)kit_hist_percentile(row->latency, 50) : NAN),
-		     cli_time(cells[2], walked ? (double)kit_hist_percentile(row->latency, 99) : NAN),
-		     cli_count(cells[3], row->writes_alone), cli_count(cells[4], row->writes_beside), lost, bytes, peak,
-		     paint, (unsigned long long)row->result.report.total, colour ? "\033[0m" : "",
-		     row->interrupted ? "  interrupted" : "");
+	(void)printf(
+		"%-9s %-9s %9s %9s %9s  %9s %9s %8s  %8s %8s  %s%10llu%s%s\n", row->kind->name,
+		traversal_name(row), cli_count(cells[0], row->traversals_per_s),
+		cli_time(cells[1], walked ? (double)kit_hist_percentile(row->latency, 50) : NAN),
+		cli_time(cells[2], walked ? (double)kit_hist_percentile(row->latency, 99) : NAN),
+		cli_count(cells[3], row->writes_alone), cli_count(cells[4], row->writes_beside),
+		lost, bytes, peak, paint, (unsigned long long)row->result.report.total,
+		colour ? "\033[0m" : "", row->interrupted ? "  interrupted" : "");
 }
 
 static void print_footnotes(const struct walk_job *job, const struct walk_row *rows, size_t count)
@@ -158,20 +161,24 @@ static void print_footnotes(const struct walk_job *job, const struct walk_row *r
 	(void)printf("\nchecked: %llu traversals, %s bindings", (unsigned long long)traversals,
 		     cli_count(text, (double)bindings));
 	if (snapshots)
-		(void)printf(", %llu second readings, %llu loads after a snapshot", (unsigned long long)rereads,
-			     (unsigned long long)loads);
+		(void)printf(", %llu second readings, %llu loads after a snapshot",
+			     (unsigned long long)rereads, (unsigned long long)loads);
 	(void)puts(", and the quiet map at the end");
 	if (snapshots)
-		(void)puts("snapshot: calm_map_snapshot, read and closed, and calm_map_walk, by turns");
+		(void)puts(
+			"snapshot: calm_map_snapshot, read and closed, and calm_map_walk, by turns");
 	if (live)
 		(void)puts("live: calm_map_each; this kind has no snapshots");
-	(void)puts("traversals per s: of all walkers, checks included; p50, p99: of one traversal; peak: while walked");
+	(void)puts(
+		"traversals per s: of all walkers, checks included; p50, p99: of one traversal; peak: while walked");
 	if (gained)
-		(void)puts("lost below 0: writers contend less for a lock while walkers take cores from them");
+		(void)puts(
+			"lost below 0: writers contend less for a lock while walkers take cores from them");
 	if (job->cores < job->writers + job->walkers)
 		(void)printf(
 			"%u core%s, shared by %u threads: sharing them evenly would cost the writers %.1f %% by itself\n",
-			job->cores, job->cores == 1 ? "" : "s", job->writers + job->walkers, walk_fair_loss(job));
+			job->cores, job->cores == 1 ? "" : "s", job->writers + job->walkers,
+			walk_fair_loss(job));
 	else
 		(void)printf("%u cores, so each of the %u threads can have its own\n", job->cores,
 			     job->writers + job->walkers);
@@ -186,14 +193,16 @@ static void print_table(const struct walk_job *job, const struct walk_row *rows,
 	print_heading(job);
 	(void)printf("%s%-19s %29s  %28s  %17s\n", bold, "", "--------- traversals --------",
 		     "---------- writes ----------", "-- bytes/entry --");
-	(void)printf("%-9s %-9s %9s %9s %9s  %9s %9s %8s  %8s %8s  violations%s\n", "map", "walk", "per s", "p50",
-		     "p99", "alone /s", "beside /s", "lost", "quiet", "peak", plain);
+	(void)printf("%-9s %-9s %9s %9s %9s  %9s %9s %8s  %8s %8s  violations%s\n", "map", "walk",
+		     "per s", "p50", "p99", "alone /s", "beside /s", "lost", "quiet", "peak",
+		     plain);
 	for (size_t i = 0; i < count; i++)
 		print_row(&rows[i], colour);
 	print_footnotes(job, rows, count);
 	if (count > 0 && rows[count - 1].interrupted)
 		(void)printf("interrupted: %s ran %.1f of %g s, %zu of %zu kinds ran at all\n",
-			     rows[count - 1].kind->name, rows[count - 1].seconds, job->seconds, count, job->kind_count);
+			     rows[count - 1].kind->name, rows[count - 1].seconds, job->seconds,
+			     count, job->kind_count);
 }
 
 static void json_field(const char *name, double number)
@@ -234,8 +243,8 @@ static void json_row(const struct walk_job *job, const struct walk_row *row)
 	const char *comma = "";
 	bool walked = kit_hist_count(row->latency) > 0;
 
-	(void)printf("{\"map\":\"%s\",\"traversal\":\"%s\",\"traversals\":%llu", row->kind->name, traversal_name(row),
-		     (unsigned long long)result->traversals);
+	(void)printf("{\"map\":\"%s\",\"traversal\":\"%s\",\"traversals\":%llu", row->kind->name,
+		     traversal_name(row), (unsigned long long)result->traversals);
 	json_field("traversals_per_s", row->traversals_per_s);
 	json_field("p50_ms", walked ? (double)kit_hist_percentile(row->latency, 50) * 1e-6 : NAN);
 	json_field("p99_ms", walked ? (double)kit_hist_percentile(row->latency, 99) * 1e-6 : NAN);
@@ -247,11 +256,13 @@ static void json_row(const struct walk_job *job, const struct walk_row *row)
 	json_field("bytes_per_entry", row->bytes_per_entry);
 	json_field("bytes_per_entry_peak", row->bytes_per_entry_peak);
 	json_field("ran_s", row->seconds);
-	(void)printf(",\"interrupted\":%s,\"bindings\":%llu,\"second_readings\":%llu,\"loads\":%llu,\"planted\":%llu",
-		     row->interrupted ? "true" : "false", (unsigned long long)result->bindings,
-		     (unsigned long long)result->rereads, (unsigned long long)result->loads,
-		     (unsigned long long)result->planted);
-	(void)printf(",\"violations\":%llu,\"violations_by_kind\":{", (unsigned long long)result->report.total);
+	(void)printf(
+		",\"interrupted\":%s,\"bindings\":%llu,\"second_readings\":%llu,\"loads\":%llu,\"planted\":%llu",
+		row->interrupted ? "true" : "false", (unsigned long long)result->bindings,
+		(unsigned long long)result->rereads, (unsigned long long)result->loads,
+		(unsigned long long)result->planted);
+	(void)printf(",\"violations\":%llu,\"violations_by_kind\":{",
+		     (unsigned long long)result->report.total);
 	for (int i = 0; i < KIT_CUT_FAULTS; i++) {
 		if (result->report.faults[i] == 0)
 			continue;
@@ -270,14 +281,15 @@ static void print_json(const struct walk_job *job, const struct walk_row *rows, 
 
 	(void)printf("{\"command\":\"walk\",\"version\":\"%s\",\"file\":", calm_version());
 	cli_json(stdout, job->file, strlen(job->file));
-	(void)printf(",\"keys\":%zu,\"lines\":%zu,\"repeated\":%zu,\"empty\":%zu,\"touched\":%llu", keys->count,
-		     keys->lines, keys->repeated, keys->empty, (unsigned long long)job->touched);
+	(void)printf(",\"keys\":%zu,\"lines\":%zu,\"repeated\":%zu,\"empty\":%zu,\"touched\":%llu",
+		     keys->count, keys->lines, keys->repeated, keys->empty,
+		     (unsigned long long)job->touched);
 	(void)printf(",\"writers\":%u,\"walkers\":%u", job->writers, job->walkers);
 	json_field("seconds", job->seconds);
 	(void)printf(",\"cores\":%u", job->cores);
 	json_field("sharing_lost_percent", walk_fair_loss(job));
-	(void)printf(",\"plant\":\"%s\",\"interrupted\":%s,\"results\":[", kit_plant_name(job->plant),
-		     walk_interrupted() ? "true" : "false");
+	(void)printf(",\"plant\":\"%s\",\"interrupted\":%s,\"results\":[",
+		     kit_plant_name(job->plant), walk_interrupted() ? "true" : "false");
 	for (size_t i = 0; i < count; i++) {
 		(void)fputs(i > 0 ? "," : "", stdout);
 		json_row(job, &rows[i]);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The calm authors */
 /*
- * `calm walk`: maps are walked while writers change them, and every traversal is checked. What each option means: the
- * help below. How it is checked: kit/cut.h; how it is measured: measure.c.
+ * `calm walk`: maps are walked while writers change them, and every traversal is checked. What each
+ * option means: the help below. How it is checked: kit/cut.h; how it is measured: measure.c.
  *
- * A run's entries are the file's keys in random order, always the same one, so that writers do not each own one stretch
- * of a sorted list. A quarter of them no writer owns.
+ * A run's entries are the file's keys in random order, always the same one, so that writers do not
+ * each own one stretch of a sorted list. A quarter of them no writer owns.
  */
 #include "cli/cli.h"
 #include "cli/walk/walk.h"
@@ -32,7 +32,8 @@ static const char help[] =
 	"Loads FILE into a map, lets writers change, delete and re-insert its entries at full speed, walks the map\n"
 	"without a pause meanwhile, checks every traversal, and tells what the walk and the writers cost each other.\n"
 	"\n"
-	"FILE has a key a line, or key TAB value; - is standard input; none is the largest list in " DICTIONARIES ".\n"
+	"FILE has a key a line, or key TAB value; - is standard input; none is the largest list in " DICTIONARIES
+	".\n"
 	"Keys are bytes. A repeated key takes the later value; lines without a byte are skipped. The check needs values\n"
 	"that tell who wrote them and when, so an entry's value stands in the map as a number.\n"
 	"\n"
@@ -83,7 +84,8 @@ static bool find_dictionary(char *path, size_t size)
 		if (strncmp(entry->d_name, "README", 6) == 0)
 			continue;
 		(void)snprintf(candidate, sizeof candidate, DICTIONARIES "/%s", entry->d_name);
-		if (stat(candidate, &about) != 0 || !S_ISREG(about.st_mode) || about.st_size < largest)
+		if (stat(candidate, &about) != 0 || !S_ISREG(about.st_mode) ||
+		    about.st_size < largest)
 			continue;
 		/* Of equals, among them a file and the links to it, the first by name. */
 		if (about.st_size == largest && (largest == 0 || strcmp(candidate, path) > 0))
@@ -110,8 +112,8 @@ static bool parse_threads(const char *option, const char *text, unsigned *out)
 	uint64_t number;
 
 	if (!cli_parse_count(text, 1, THREADS_MAX, &number)) {
-		(void)cli_misuse(WALK_NAME, "%s '%s': a whole number from 1 to %d is wanted", option, text,
-				 THREADS_MAX);
+		(void)cli_misuse(WALK_NAME, "%s '%s': a whole number from 1 to %d is wanted",
+				 option, text, THREADS_MAX);
 		return false;
 	}
 	*out = (unsigned)number;
@@ -126,8 +128,8 @@ static bool parse_plant(struct walk_job *job, const char *text)
 	if (kit_plant_parse(text, &job->plant) && job->plant != KIT_PLANT_NONE)
 		return true;
 	for (int i = KIT_PLANT_NONE + 1; i < KIT_PLANTS && used < sizeof names; i++)
-		used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", used > 0 ? ", " : "",
-					 kit_plant_name((enum kit_plant)i));
+		used += (size_t)snprintf(names + used, sizeof names - used, "%s%s",
+					 used > 0 ? ", " : "", kit_plant_name((enum kit_plant)i));
 	(void)cli_misuse(WALK_NAME, "--plant '%s': one of %s is wanted", text, names);
 	return false;
 }
@@ -145,8 +147,10 @@ static bool parse_option(struct walk_job *job, int letter, const char **maps)
 	case 's':
 		if (cli_parse_seconds(optarg, SECONDS_MAX, &job->seconds))
 			return true;
-		(void)cli_misuse(WALK_NAME, "--seconds '%s': a decimal number more than 0, at most %d, is wanted",
-				 optarg, SECONDS_MAX);
+		(void)cli_misuse(
+			WALK_NAME,
+			"--seconds '%s': a decimal number more than 0, at most %d, is wanted",
+			optarg, SECONDS_MAX);
 		return false;
 	case 'j':
 		job->json = true;
@@ -174,7 +178,8 @@ static bool choose_kinds(struct walk_job *job, const char *maps)
 		if (!snapshots_only || job->kinds[i]->snapshots)
 			job->kinds[kept++] = job->kinds[i];
 		else
-			(void)cli_error(WALK_NAME, "--plant %s needs snapshots, which %s has not: left out",
+			(void)cli_error(WALK_NAME,
+					"--plant %s needs snapshots, which %s has not: left out",
 					kit_plant_name(job->plant), job->kinds[i]->name);
 	}
 	job->kind_count = kept;
@@ -184,11 +189,14 @@ static bool choose_kinds(struct walk_job *job, const char *maps)
 /* False: *code is the exit code. */
 static bool parse(struct walk_job *job, int argc, char **argv, int *code)
 {
-	static const struct option options[] = {
-		{"map", required_argument, NULL, 'm'},     {"writers", required_argument, NULL, 'w'},
-		{"walkers", required_argument, NULL, 'k'}, {"seconds", required_argument, NULL, 's'},
-		{"json", no_argument, NULL, 'j'},          {"plant", required_argument, NULL, 'p'},
-		{"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0}};
+	static const struct option options[] = {{"map", required_argument, NULL, 'm'},
+						{"writers", required_argument, NULL, 'w'},
+						{"walkers", required_argument, NULL, 'k'},
+						{"seconds", required_argument, NULL, 's'},
+						{"json", no_argument, NULL, 'j'},
+						{"plant", required_argument, NULL, 'p'},
+						{"help", no_argument, NULL, 'h'},
+						{NULL, 0, NULL, 0}};
 	const char *maps = "all";
 	int letter;
 
@@ -203,7 +211,8 @@ static bool parse(struct walk_job *job, int argc, char **argv, int *code)
 			return false;
 	}
 	if (argc - optind > 1) {
-		(void)cli_misuse(WALK_NAME, "one FILE at a time, not '%s' and '%s'", argv[optind], argv[optind + 1]);
+		(void)cli_misuse(WALK_NAME, "one FILE at a time, not '%s' and '%s'", argv[optind],
+				 argv[optind + 1]);
 		return false;
 	}
 	if (argc - optind == 1)
@@ -222,8 +231,9 @@ static bool load(struct walk_job *job)
 	}
 	size_t count = job->loaded.count;
 	if (count < job->writers) {
-		(void)cli_misuse(WALK_NAME, "--writers %u: each must own a key, and there %s only %zu", job->writers,
-				 count == 1 ? "is" : "are", count);
+		(void)cli_misuse(WALK_NAME,
+				 "--writers %u: each must own a key, and there %s only %zu",
+				 job->writers, count == 1 ? "is" : "are", count);
 		return false;
 	}
 	size_t spared = count >= 8 ? count / 4 : 1;
@@ -255,13 +265,17 @@ static int judge(const struct walk_job *job, const struct walk_row *row)
 
 	walk_report_violations(job, row);
 	if (starved(row))
-		return cli_error(WALK_NAME, "%s: out of memory while running: nothing is decided", row->kind->name);
+		return cli_error(WALK_NAME, "%s: out of memory while running: nothing is decided",
+				 row->kind->name);
 	if (job->plant == KIT_PLANT_NONE || total > 0 || row->interrupted)
 		return total > 0 ? CLI_FOUND : CLI_FINE;
 	if (row->result.planted == 0)
-		return cli_error(WALK_NAME, "%s: --plant %s found nothing to spoil: run it longer, or with more keys",
-				 row->kind->name, kit_plant_name(job->plant));
-	return cli_error(WALK_NAME, "%s: --plant %s: the checker did not notice: this is a bug in calm",
+		return cli_error(
+			WALK_NAME,
+			"%s: --plant %s found nothing to spoil: run it longer, or with more keys",
+			row->kind->name, kit_plant_name(job->plant));
+	return cli_error(WALK_NAME,
+			 "%s: --plant %s: the checker did not notice: this is a bug in calm",
 			 row->kind->name, kit_plant_name(job->plant));
 }
 
@@ -275,9 +289,11 @@ static int run_kinds(const struct walk_job *job)
 	for (size_t i = 0; i < job->kind_count && !walk_interrupted(); i++) {
 		calm_status status = walk_measure(job, job->kinds[i], &rows[count]);
 		if (status != CALM_OK) {
-			code = cli_error(WALK_NAME, "%s with %zu keys, %u writers and %u walkers: %s",
-					 job->kinds[i]->name, job->loaded.count, job->writers, job->walkers,
-					 status == CALM_ENOMEM ? "out of memory or of threads" : calm_strerror(status));
+			code = cli_error(
+				WALK_NAME, "%s with %zu keys, %u writers and %u walkers: %s",
+				job->kinds[i]->name, job->loaded.count, job->writers, job->walkers,
+				status == CALM_ENOMEM ? "out of memory or of threads"
+						      : calm_strerror(status));
 			break;
 		}
 		count++;
@@ -303,8 +319,10 @@ int cli_walk(int argc, char **argv)
 		return code;
 	if (job.file == NULL) {
 		if (!find_dictionary(dictionary, sizeof dictionary))
-			return cli_misuse(WALK_NAME, "no FILE given, and there is no word list in " DICTIONARIES
-						     " (Debian has one: apt-get install wamerican-insane)");
+			return cli_misuse(
+				WALK_NAME,
+				"no FILE given, and there is no word list in " DICTIONARIES
+				" (Debian has one: apt-get install wamerican-insane)");
 		job.file = dictionary;
 	}
 	code = load(&job) ? run_kinds(&job) : CLI_FAILED;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The calm authors */
 /*
- * The parts of `calm walk`: walk.c reads the command line and the keys, measure.c runs one kind of map, report.c tells.
+ * The parts of `calm walk`: walk.c reads the command line and the keys, measure.c runs one kind of
+ * map, report.c tells.
  */
 #ifndef CLI_WALK_WALK_H
 #define CLI_WALK_WALK_H
@@ -41,14 +42,24 @@ struct walk_row {
 	bool interrupted;
 };
 
-/* From now on ^C is noted, and a second one ends the process; not if SIGINT is ignored. And whether it came. */
+/*
+ * From now on ^C is noted, and a second one ends the process; not if SIGINT is ignored. And whether
+ * it came.
+ */
 void walk_catch_interrupt(void);
 bool walk_interrupted(void);
 
-/* Runs one kind. CALM_OK: row is filled, row->latency to be freed. Else nothing was, and the status says why not. */
-calm_status walk_measure(const struct walk_job *job, const struct kit_kind *kind, struct walk_row *row);
+/*
+ * Runs one kind. CALM_OK: row is filled, row->latency to be freed. Else nothing was, and the status
+ * says why not.
+ */
+calm_status walk_measure(const struct walk_job *job, const struct kit_kind *kind,
+			 struct walk_row *row);
 
-/* Percent of the writes that are lost beside the walk; and what dividing the cores among the threads alone would cost. */
+/*
+ * Percent of the writes that are lost beside the walk; and what dividing the cores among the
+ * threads alone would cost.
+ */
 double walk_lost(const struct walk_row *row);
 double walk_fair_loss(const struct walk_job *job);
 

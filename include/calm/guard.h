@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The calm authors */
 /*
- * The guard notices that the functions one calls are not the library's: a preloaded interposer, a definition in the
- * executable, a patched traversal. It detects accidental or uncooperative interposition; it is no defence against an
- * attacker in the process.
+ * The guard notices that the functions one calls are not the library's: a preloaded interposer, a
+ * definition in the executable, a patched traversal. It detects accidental or uncooperative
+ * interposition; it is no defence against an attacker in the process.
  *
- * This version of calm declares the interface and has no checks yet: both functions that take effect answer
- * CALM_EUNSUPPORTED.
+ * This version of calm declares the interface and has no checks yet: both functions that take
+ * effect answer CALM_EUNSUPPORTED.
  */
 #ifndef CALM_GUARD_H
 #define CALM_GUARD_H
@@ -23,7 +23,10 @@ typedef enum calm_guard_mode {
 	CALM_GUARD_ABORT = 2   /* tell, then abort */
 } calm_guard_mode;
 
-/* What was found: the symbol, the object that took it, and one sentence. Good until the callback returns. */
+/*
+ * What was found: the symbol, the object that took it, and one sentence. Good until the callback
+ * returns.
+ */
 typedef struct calm_guard_finding {
 	const char *symbol;
 	const char *object;
@@ -33,10 +36,11 @@ typedef struct calm_guard_finding {
 typedef void calm_guard_report_fn(const calm_guard_finding *finding, void *context);
 
 /* Sets the mode; report may be NULL: stderr. OK, EINVAL, EUNSUPPORTED. */
-CALM_API calm_status calm_guard_set(calm_guard_mode mode, calm_guard_report_fn *report, void *context);
+CALM_API calm_status calm_guard_set(calm_guard_mode mode, calm_guard_report_fn *report,
+				    void *context);
 
-/* Also checks callers: only the named modules (base name of a shared object or executable) may call a traversal. OK,
- * EINVAL, ENOMEM, EUNSUPPORTED. */
+/* Also checks callers: only the named modules (base name of a shared object or executable) may
+ * call a traversal. OK, EINVAL, ENOMEM, EUNSUPPORTED. */
 CALM_API calm_status calm_guard_allow(const char *module);
 
 /* Checks now. The number of findings, each reported; below 0 a calm_status. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The calm authors */
 /*
- * All memory of the library comes and goes here: through the map's calm_allocator, or malloc. So a test that fails the
- * n-th allocation reaches every site.
+ * All memory of the library comes and goes here: through the map's calm_allocator, or malloc. So a
+ * test that fails the n-th allocation reaches every site.
  */
 #ifndef CALM_BASE_ALLOC_H
 #define CALM_BASE_ALLOC_H

@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The calm authors */
 /*
- * Every access to memory that threads share. The order stands in the operation's name, so that a reader sees it at the
- * call and a tool can check that the call says why (tools/check-atomics). The only file that includes stdatomic.h.
+ * Every access to memory that threads share. The order stands in the operation's name, so that a
+ * reader sees it at the call and a tool can check that the call says why (tools/check-atomics). The
+ * only file that includes stdatomic.h.
  *
  * Back ends, chosen when the library is built:
  *   C11      the default: each operation is the C11 one, nothing more.
- *   TSan     ThreadSanitizer does not model fences. The one fence (fence_section) becomes a read-modify-write it knows.
- *   explore  CALM_EXPLORE: each operation first calls calm__explore_step(), the yield point of a seeded scheduler that
- *            runs fibers in place of threads, so that a rare interleaving can be forced and replayed.
+ *   TSan     ThreadSanitizer does not model fences. The one fence (fence_section) becomes a
+ *            read-modify-write it knows.
+ *   explore  CALM_EXPLORE: each operation first calls calm__explore_step(), the yield point of a
+ *            seeded scheduler that runs fibers in place of threads, so that a rare interleaving can
+ *            be forced and replayed.
  *
- * Rejected: __atomic builtins on plain objects. They let the compiler mix plain and atomic accesses to one object
- * without a word; the shared_ types below do not.
+ * Rejected: __atomic builtins on plain objects. They let the compiler mix plain and atomic accesses
+ * to one object without a word; the shared_ types below do not.
  */
 #ifndef CALM_BASE_ATOMIC_H
 #define CALM_BASE_ATOMIC_H
@@ -60,18 +63,23 @@ void calm__explore_step(const volatile void *address);
 #define add_acq_rel(p, v) (CALM__STEP(p), atomic_fetch_add_explicit((p), (v), memory_order_acq_rel))
 #define add_sc(p, v) (CALM__STEP(p), atomic_fetch_add_explicit((p), (v), memory_order_seq_cst))
 
-/* Strong compare-and-swap: true if *p was *expected; else *expected is what it was, read with the second order. */
+/*
+ * Strong compare-and-swap: true if *p was *expected; else *expected is what it was, read with the
+ * second order.
+ */
 #define CALM__CAS(p, expected, v, won, lost) \
-	(CALM__STEP(p), atomic_compare_exchange_strong_explicit((p), (expected), (v), (won), (lost)))
+	(CALM__STEP(p),                      \
+	 atomic_compare_exchange_strong_explicit((p), (expected), (v), (won), (lost)))
 #define cas_relaxed(p, e, v) CALM__CAS(p, e, v, memory_order_relaxed, memory_order_relaxed)
 #define cas_acquire(p, e, v) CALM__CAS(p, e, v, memory_order_acquire, memory_order_relaxed)
 #define cas_acq_rel(p, e, v) CALM__CAS(p, e, v, memory_order_acq_rel, memory_order_acquire)
 #define cas_sc(p, e, v) CALM__CAS(p, e, v, memory_order_seq_cst, memory_order_seq_cst)
 
 /*
- * The store-load order that a read section needs between announcing itself and its first load, and a reclaimer between
- * unlinking and looking for announcements (sync/read.c). With an asymmetric barrier (heavy: membarrier(2) on the
- * reclaimer's side) the reader's side only has to stop the compiler.
+ * The store-load order that a read section needs between announcing itself and its first load, and
+ * a reclaimer between unlinking and looking for announcements (sync/read.c). With an asymmetric
+ * barrier (heavy: membarrier(2) on the reclaimer's side) the reader's side only has to stop the
+ * compiler.
  */
 static inline void fence_section(bool heavy)
 {

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The calm authors */
 /*
- * Seeded hashing of keys: XXH3 (xxHash, header-only). The seed is drawn per map, so that keys which collide in one map do
- * not in another and an attacker who does not know it cannot choose colliding keys.
+ * Seeded hashing of keys: XXH3 (xxHash, header-only). The seed is drawn per map, so that keys which
+ * collide in one map do not in another and an attacker who does not know it cannot choose colliding
+ * keys.
  *
- * The tests build the library twice more, with a hash that is constant and one that keeps two bits at either end, so
- * that every chain and every split is met (CALM_HASH_CONSTANT, CALM_HASH_TRUNCATED).
+ * The tests build the library twice more, with a hash that is constant and one that keeps two bits
+ * at either end, so that every chain and every split is met (CALM_HASH_CONSTANT,
+ * CALM_HASH_TRUNCATED).
  */
 #ifndef CALM_BASE_HASH_H
 #define CALM_BASE_HASH_H

@@ -12,7 +12,8 @@ void calm__lock_slow(struct calm__lock *lock)
 		if (load_relaxed(&lock->state) == 0 && calm__try_lock(lock))
 			return;
 	}
-	/* order: lock.hand acquire <- calm__unlock(). Takes it as contended: a sleeper may be left to wake. */
+	/* order: lock.hand acquire <- calm__unlock(). Takes it as contended: a sleeper may be
+	 * left to wake. */
 	while (swap_acquire(&lock->state, 2) != 0)
 		calm__futex_wait(&lock->state, 2);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The calm authors */
 /*
- * The one border to the operating system and the compiler: Linux system calls, clocks, hints. Nothing above this floor
- * includes a Linux header.
+ * The one border to the operating system and the compiler: Linux system calls, clocks, hints.
+ * Nothing above this floor includes a Linux header.
  */
 #ifndef CALM_BASE_PORT_H
 #define CALM_BASE_PORT_H
@@ -16,7 +16,10 @@
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
-/* What two threads must not share unwittingly: two 64-byte lines, since processors fetch them in pairs. */
+/*
+ * What two threads must not share unwittingly: two 64-byte lines, since processors fetch them in
+ * pairs.
+ */
 #define CALM__LINE 128
 
 /* Tells the processor that this is a spin loop. */
@@ -34,14 +37,23 @@ void calm__futex_wait(shared_u32 *word, uint32_t value);
 /* Wakes at most count sleepers. */
 void calm__futex_wake(shared_u32 *word, int count);
 
-/* Registers the process for calm__membarrier(). False: the kernel has no private expedited membarrier (Linux < 4.14). */
+/*
+ * Registers the process for calm__membarrier(). False: the kernel has no private expedited
+ * membarrier (Linux < 4.14).
+ */
 bool calm__membarrier_register(void);
-/* Runs a full barrier on every running thread of the process. Only after calm__membarrier_register() said true. */
+/*
+ * Runs a full barrier on every running thread of the process. Only after
+ * calm__membarrier_register() said true.
+ */
 void calm__membarrier(void);
 
 /* CLOCK_MONOTONIC in ns. */
 uint64_t calm__now_ns(void);
-/* Gives the processor away: a yield for small turns, then naps that double up to 1 ms. Turn counts from 0. */
+/*
+ * Gives the processor away: a yield for small turns, then naps that double up to 1 ms. Turn counts
+ * from 0.
+ */
 void calm__wait_turn(unsigned turn);
 
 /* 64 unpredictable bits; from the clock and addresses if the system has none to give. */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The calm authors */
 /*
- * Static probes (USDT) for perf, bpftrace and gdb: one nop each while nobody looks, nothing at all where the system has no
- * <sys/sdt.h>. Provider "calm"; names and arguments are part of the interface.
+ * Static probes (USDT) for perf, bpftrace and gdb: one nop each while nobody looks, nothing at all
+ * where the system has no <sys/sdt.h>. Provider "calm"; names and arguments are part of the
+ * interface.
  */
 #ifndef CALM_BASE_PROBE_H
 #define CALM_BASE_PROBE_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The calm authors */
 /*
- * Keys as tables hold them: a word is itself; a byte key is the address of an immutable record, which has the bytes right
- * behind its header. Both fit the 64 bits of a slot.
+ * Keys as tables hold them: a word is itself; a byte key is the address of an immutable record,
+ * which has the bytes right behind its header. Both fit the 64 bits of a slot.
  */
 #ifndef CALM_CORE_KEY_H
 #define CALM_CORE_KEY_H
@@ -54,7 +54,8 @@ static inline size_t calm__record_size(size_t key_size)
 }
 
 /* A copy of a byte key; NULL: no memory. */
-static inline struct calm__record *calm__record_new(struct calm__heap *heap, calm_key key, uint64_t hash)
+static inline struct calm__record *calm__record_new(struct calm__heap *heap, calm_key key,
+						    uint64_t hash)
 {
 	struct calm__record *record = calm__heap_alloc(heap, calm__record_size(key.size));
 	if (!record)
@@ -83,10 +84,12 @@ static inline calm_key calm__key_of(const struct calm__keys *keys, uint64_t stor
 
 static inline uint64_t calm__stored_hash(const struct calm__keys *keys, uint64_t stored)
 {
-	return keys->kind == CALM_KEYS_WORD ? calm__hash_word(stored, keys->seed) : calm__record_of(stored)->hash;
+	return keys->kind == CALM_KEYS_WORD ? calm__hash_word(stored, keys->seed)
+					    : calm__record_of(stored)->hash;
 }
 
-static inline bool calm__key_is(const struct calm__keys *keys, uint64_t stored, calm_key key, uint64_t hash)
+static inline bool calm__key_is(const struct calm__keys *keys, uint64_t stored, calm_key key,
+				uint64_t hash)
 {
 	if (keys->kind == CALM_KEYS_WORD)
 		return stored == calm_key_word(key);

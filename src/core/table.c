@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The calm authors */
 /*
- * Open addressing with linear probing, a byte of tag per slot, and deletion by shifting back, so that there are no
- * tombstones and a copy is a memcpy.
+ * Open addressing with linear probing, a byte of tag per slot, and deletion by shifting back, so
+ * that there are no tombstones and a copy is a memcpy.
  *
  *      slots   {key, value} {key, value} …      births   u64 u64 …       tags   u8 u8 …       (one allocation)
  *
- * Invariants: a binding lies at or after its home slot (hash & mask), cyclically, with no free slot between; at most three
- * quarters of the slots are in use; a tag is 0 or 0x80 | hash >> 57.
+ * Invariants: a binding lies at or after its home slot (hash & mask), cyclically, with no free slot
+ * between; at most three quarters of the slots are in use; a tag is 0 or 0x80 | hash >> 57.
  *
- * Source: linear probing and Algorithm R, Knuth, TAOCP vol. 3, section 6.4.
- * Rejected: chains (an allocation per binding, and a copy would have to follow them); SIMD groups (faster misses, but
+ * Source: linear probing and Algorithm R, Knuth, TAOCP vol. 3, section 6.4. Rejected: chains (an
+ * allocation per binding, and a copy would have to follow them); SIMD groups (faster misses, but
  * this table is the yardstick's and the copies', not the fast maps').
  */
 #include "core/table.h"
@@ -79,16 +79,19 @@ struct calm__table *calm__table_resized(struct calm__heap *heap, const struct ca
 	struct calm__table *to = calm__table_new(heap, least, table->births != NULL);
 	if (!to)
 		return NULL;
-	for (size_t i = calm__table_next(table, 0); i != CALM__NO_SLOT; i = calm__table_next(table, i + 1)) {
+	for (size_t i = calm__table_next(table, 0); i != CALM__NO_SLOT;
+	     i = calm__table_next(table, i + 1)) {
 		uint64_t stored = table->slots[i].key;
-		size_t slot = calm__table_insert(to, stored, calm__stored_hash(keys, stored), table->slots[i].value);
+		size_t slot = calm__table_insert(to, stored, calm__stored_hash(keys, stored),
+						 table->slots[i].value);
 		if (table->births)
 			to->births[slot] = table->births[i];
 	}
 	return to;
 }
 
-size_t calm__table_find(const struct calm__table *table, const struct calm__keys *keys, calm_key key, uint64_t hash)
+size_t calm__table_find(const struct calm__table *table, const struct calm__keys *keys,
+			calm_key key, uint64_t hash)
 {
 	uint8_t tag = tag_of(hash);
 	for (size_t i = home(table, hash); table->tags[i] != 0; i = (i + 1) & table->mask)
@@ -158,7 +161,8 @@ size_t calm__table_prev(const struct calm__table *table, size_t before)
 const char *calm__table_check(const struct calm__table *table, const struct calm__keys *keys)
 {
 	size_t count = 0;
-	for (size_t i = calm__table_next(table, 0); i != CALM__NO_SLOT; i = calm__table_next(table, i + 1)) {
+	for (size_t i = calm__table_next(table, 0); i != CALM__NO_SLOT;
+	     i = calm__table_next(table, i + 1)) {
 		uint64_t stored = table->slots[i].key;
 		uint64_t hash = calm__stored_hash(keys, stored);
 		if (table->tags[i] != tag_of(hash))

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The calm authors */
 /*
- * A sequential hash table: what the lock-based and copying maps are made of. It knows nothing of threads. Frozen (nobody
- * changes it any more) it may be read by any number of them. See table.c.
+ * A sequential hash table: what the lock-based and copying maps are made of. It knows nothing of
+ * threads. Frozen (nobody changes it any more) it may be read by any number of them. See table.c.
  */
 #ifndef CALM_CORE_TABLE_H
 #define CALM_CORE_TABLE_H
@@ -42,7 +42,8 @@ static inline size_t calm__table_room(const struct calm__table *table)
 }
 
 /* The slot of a key, or CALM__NO_SLOT. */
-size_t calm__table_find(const struct calm__table *table, const struct calm__keys *keys, calm_key key, uint64_t hash);
+size_t calm__table_find(const struct calm__table *table, const struct calm__keys *keys,
+			calm_key key, uint64_t hash);
 /* Binds a key that is not there; count < room. Returns its slot. */
 size_t calm__table_insert(struct calm__table *table, uint64_t stored, uint64_t hash, void *value);
 /* Frees a slot. Other bindings may move to other slots. */

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The calm authors */
 /*
- * What a kind of map is: a struct that begins with calm_map, and a calm__kind of functions. map.c and snapshot.c check
- * arguments and call through it; a kind sees only non-NULL pointers and keys of its own kind.
+ * What a kind of map is: a struct that begins with calm_map, and a calm__kind of functions. map.c
+ * and snapshot.c check arguments and call through it; a kind sees only non-NULL pointers and keys
+ * of its own kind.
  *
- * The seven single-key writes are one operation, calm__write: find the binding, let calm__decide() say what becomes of
- * it, do that. So a kind's locking is written once, and what each verb means is written here, once for all kinds.
+ * The seven single-key writes are one operation, calm__write: find the binding, let calm__decide()
+ * say what becomes of it, do that. So a kind's locking is written once, and what each verb means is
+ * written here, once for all kinds.
  */
 #ifndef CALM_MAP_KIND_H
 #define CALM_MAP_KIND_H
@@ -33,10 +35,11 @@ struct calm__write {
 enum calm__effect { CALM__LEAVE, CALM__PUT, CALM__REMOVE };
 
 /* What becomes of a binding. For CALM__STORE the status is swap's: OK replaced, ABSENT inserted. */
-static inline enum calm__effect calm__decide(const struct calm__write *write, bool present, void *current,
-					     calm_status *status)
+static inline enum calm__effect calm__decide(const struct calm__write *write, bool present,
+					     void *current, calm_status *status)
 {
-	bool compares = write->verb == CALM__COMPARE_AND_SWAP || write->verb == CALM__COMPARE_AND_DELETE;
+	bool compares = write->verb == CALM__COMPARE_AND_SWAP ||
+			write->verb == CALM__COMPARE_AND_DELETE;
 	*status = present ? CALM_OK : CALM_ABSENT;
 	if (write->verb == CALM__STORE)
 		return CALM__PUT;
@@ -74,13 +77,15 @@ struct calm__snapshot_kind {
 	uint64_t (*size)(struct calm_snapshot *);
 	calm_status (*seek)(struct calm_cursor *, calm_key);
 	calm_status (*step)(struct calm_cursor *, bool forward, calm_key *, void **value);
-	int (*range)(struct calm_snapshot *, const calm_key *from, const calm_key *to, bool ascending, calm_visit_fn *,
-		     void *context);
+	int (*range)(struct calm_snapshot *, const calm_key *from, const calm_key *to,
+		     bool ascending, calm_visit_fn *, void *context);
 };
 
 struct calm__kind {
 	const char *name;
-	void (*destroy)(struct calm_map *); /* quiet, no snapshot open: releases values, frees all but the calm_map */
+	void (*destroy)(
+		struct calm_map
+			*); /* quiet, no snapshot open: releases values, frees all but the calm_map */
 	calm_status (*load)(const struct calm_map *, calm_key, void **value);
 	calm_status (*write)(struct calm_map *, calm_key, struct calm__write *);
 	calm_status (*clear)(struct calm_map *);
@@ -88,11 +93,14 @@ struct calm__kind {
 	calm_status (*reserve)(struct calm_map *, size_t entries);
 	int (*each)(const struct calm_map *, calm_visit_fn *, void *context);
 	void (*stats)(const struct calm_map *, calm_stats *out); /* what map.c cannot know */
-	const char *(*check)(const struct calm_map *);           /* the invariant that does not hold, or NULL */
+	const char *(*check)(
+		const struct calm_map *); /* the invariant that does not hold, or NULL */
 
 	/* NULL from here on: CALM_EUNSUPPORTED, or map.c does it from the above. */
-	calm_status (*accepts)(const struct calm_map *, const void *value); /* whether a value can be stored */
-	size_t (*load_many)(const struct calm_map *, size_t n, const calm_key[], void *[], calm_status[]);
+	calm_status (*accepts)(const struct calm_map *,
+			       const void *value); /* whether a value can be stored */
+	size_t (*load_many)(const struct calm_map *, size_t n, const calm_key[], void *[],
+			    calm_status[]);
 	calm_status (*apply)(struct calm_map *, size_t n, const calm_change[]);
 	calm_status (*drain)(struct calm_map *, struct calm_snapshot **);
 	int (*walk)(struct calm_map *, calm_visit_fn *, void *context);
@@ -120,8 +128,8 @@ struct calm_snapshot {
 };
 
 /*
- * Makes a map of `size` bytes, zeroed behind a filled-in calm_map. The caller finishes it and gives it to the user, or
- * gives it back with calm__map_free.
+ * Makes a map of `size` bytes, zeroed behind a filled-in calm_map. The caller finishes it and gives
+ * it to the user, or gives it back with calm__map_free.
  */
 calm_status calm__map_new(struct calm_map **out, calm_map **user, const calm_options *options,
 			  const struct calm__kind *kind, size_t size);

@@ -3,21 +3,24 @@
 /*
  * lockmap: one readers-writer lock and one table. The yardstick the other kinds are held against.
  *
- * Loads share the lock, writes have it alone. A snapshot is a copy of the table, taken under the shared lock: readers go
- * on, writers wait for the length of a memcpy. Every traversal is over a snapshot, so a visitor may do anything.
+ * Loads share the lock, writes have it alone. A snapshot is a copy of the table, taken under the
+ * shared lock: readers go on, writers wait for the length of a memcpy. Every traversal is over a
+ * snapshot, so a visitor may do anything.
  *
- * Invariants, under the lock: the table holds every binding; with releases or byte keys to care for (`births`), a
- * binding's birth is the epoch in which its value was stored, a record's the epoch of its insertion. What is displaced
- * goes through calm__displace, which keeps it for the snapshots that see it. Tables themselves are never seen without
- * the lock, but by their own snapshot, so they are freed at once.
+ * Invariants, under the lock: the table holds every binding; with releases or byte keys to care for
+ * (`births`), a binding's birth is the epoch in which its value was stored, a record's the epoch of
+ * its insertion. What is displaced goes through calm__displace, which keeps it for the snapshots
+ * that see it. Tables themselves are never seen without the lock, but by their own snapshot, so
+ * they are freed at once.
  *
- * The lock prefers writers, and says so (PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP): glibc's default lets a steady
- * stream of readers keep writers out for ever. The other way round, writers that never leave the lock free would keep
- * readers out: one that has waited for a millisecond queues as a writer, once. No lock is held while a visitor, an update
- * or a release runs, so the non-recursive kind is safe.
+ * The lock prefers writers, and says so (PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP): glibc's
+ * default lets a steady stream of readers keep writers out for ever. The other way round, writers
+ * that never leave the lock free would keep readers out: one that has waited for a millisecond
+ * queues as a writer, once. No lock is held while a visitor, an update or a release runs, so the
+ * non-recursive kind is safe.
  *
- * Rejected: walking under the lock, as most libraries do: a visitor that writes would deadlock. Copying the records with
- * the table: a snapshot would cost an allocation per key.
+ * Rejected: walking under the lock, as most libraries do: a visitor that writes would deadlock.
+ * Copying the records with the table: a snapshot would cost an allocation per key.
  */
 #include "map/lockmap.h"
 
@@ -65,8 +68,8 @@ static calm_status load(const struct calm_map *base, calm_key key, void **value)
 	return slot != CALM__NO_SLOT ? CALM_OK : CALM_ABSENT;
 }
 
-static size_t load_many(const struct calm_map *base, size_t n, const calm_key keys[], void *values[],
-			calm_status found[])
+static size_t load_many(const struct calm_map *base, size_t n, const calm_key keys[],
+			void *values[], calm_status found[])
 {
 	struct lockmap *map = calm__lockmap_of(base);
 	size_t ok = 0;
@@ -75,7 +78,8 @@ static size_t load_many(const struct calm_map *base, size_t n, const calm_key ke
 		found[i] = calm__key_check(&base->keys, keys[i]);
 		if (found[i] != CALM_OK)
 			continue;
-		size_t slot = calm__table_find(map->table, &base->keys, keys[i], calm__key_hash(&base->keys, keys[i]));
+		size_t slot = calm__table_find(map->table, &base->keys, keys[i],
+					       calm__key_hash(&base->keys, keys[i]));
 		found[i] = slot != CALM__NO_SLOT ? CALM_OK : CALM_ABSENT;
 		if (slot != CALM__NO_SLOT) {
 			values[i] = map->table->slots[slot].value;
@@ -88,7 +92,8 @@ static size_t load_many(const struct calm_map *base, size_t n, const calm_key ke
 
 static calm_status resize_locked(struct lockmap *map, size_t entries)
 {
-	struct calm__table *table = calm__table_resized(&map->base.heap, &map->base.keys, map->table, entries);
+	struct calm__table *table = calm__table_resized(&map->base.heap, &map->base.keys,
+							map->table, entries);
 	if (!table)
 		return CALM_ENOMEM;
 	calm__table_free(&map->base.heap, map->table);
@@ -101,8 +106,10 @@ static calm_status resize_locked(struct lockmap *map, size_t entries)
 static void displace_value_locked(struct lockmap *map, struct calm__self *self, size_t slot)
 {
 	if (map->base.release)
-		calm__displace(&map->snaps, self, map->table->births[slot], calm__snaps_epoch(&map->snaps),
-			       (struct calm__retired){map->table->slots[slot].value, calm__release_value, &map->base});
+		calm__displace(&map->snaps, self, map->table->births[slot],
+			       calm__snaps_epoch(&map->snaps),
+			       (struct calm__retired){map->table->slots[slot].value,
+						      calm__release_value, &map->base});
 }
 
 static void displace_record_locked(struct lockmap *map, struct calm__self *self, size_t slot)
@@ -118,7 +125,8 @@ static void displace_record_locked(struct lockmap *map, struct calm__self *self,
 static calm_status insert_locked(struct lockmap *map, calm_key key, uint64_t hash, void *value,
 				 struct calm__record *record)
 {
-	if (map->table->count == calm__table_room(map->table) && resize_locked(map, 2 * map->table->count) != CALM_OK)
+	if (map->table->count == calm__table_room(map->table) &&
+	    resize_locked(map, 2 * map->table->count) != CALM_OK)
 		return CALM_ENOMEM;
 	uint64_t stored = calm_key_word(key);
 	if (map->base.keys.kind == CALM_KEYS_BYTES) {
@@ -150,8 +158,9 @@ static void shrink_locked(struct lockmap *map)
 		resize_locked(map, slots / 4);
 }
 
-static calm_status write_locked(struct lockmap *map, struct calm__self *self, calm_key key, uint64_t hash,
-				struct calm__write *write, struct calm__record *record)
+static calm_status write_locked(struct lockmap *map, struct calm__self *self, calm_key key,
+				uint64_t hash, struct calm__write *write,
+				struct calm__record *record)
 {
 	size_t slot = calm__table_find(map->table, &map->base.keys, key, hash);
 	bool present = slot != CALM__NO_SLOT;
@@ -172,7 +181,10 @@ static calm_status write_locked(struct lockmap *map, struct calm__self *self, ca
 	return status;
 }
 
-/* Between this and calm__leave, which runs releases and so comes after the lock, n pointers can be displaced. */
+/*
+ * Between this and calm__leave, which runs releases and so comes after the lock, n pointers can be
+ * displaced.
+ */
 static struct calm__self *enter(const struct lockmap *map, uint64_t n, uint64_t targets)
 {
 	struct calm__self *self = calm__self();
@@ -187,8 +199,9 @@ static struct calm__self *enter(const struct lockmap *map, uint64_t n, uint64_t 
 }
 
 /*
- * Enters and locks with room to displace n pointers and, if they are seen or the caller `drains`, all that the table holds.
- * What is seen, and how much there is, is only known under the lock: so it guesses, looks, and if need be guesses again.
+ * Enters and locks with room to displace n pointers and, if they are seen or the caller `drains`,
+ * all that the table holds. What is seen, and how much there is, is only known under the lock: so
+ * it guesses, looks, and if need be guesses again.
  */
 static struct calm__self *enter_and_lock(struct lockmap *map, uint64_t n, bool all, bool drains)
 {
@@ -228,8 +241,12 @@ static calm_status write_key(struct calm_map *base, calm_key key, struct calm__w
 
 /* ---- many keys ---- */
 
-/* A record for each change that may insert; false: no memory, the caller frees those that were made. */
-static bool make_records(struct lockmap *map, size_t n, const calm_change changes[], struct calm__record *records[])
+/*
+ * A record for each change that may insert; false: no memory, the caller frees those that were
+ * made.
+ */
+static bool make_records(struct lockmap *map, size_t n, const calm_change changes[],
+			 struct calm__record *records[])
 {
 	for (size_t i = 0; i < n; i++) {
 		if (changes[i].remove)
@@ -242,14 +259,15 @@ static bool make_records(struct lockmap *map, size_t n, const calm_change change
 	return true;
 }
 
-static void apply_locked(struct lockmap *map, struct calm__self *self, size_t n, const calm_change changes[],
-			 struct calm__record *records[])
+static void apply_locked(struct lockmap *map, struct calm__self *self, size_t n,
+			 const calm_change changes[], struct calm__record *records[])
 {
 	for (size_t i = 0; i < n; i++) {
 		struct calm__write write = {.verb = changes[i].remove ? CALM__DELETE : CALM__STORE,
 					    .value = changes[i].value};
 		uint64_t hash = calm__key_hash(&map->base.keys, changes[i].key);
-		calm_status status = write_locked(map, self, changes[i].key, hash, &write, records ? records[i] : NULL);
+		calm_status status = write_locked(map, self, changes[i].key, hash, &write,
+						  records ? records[i] : NULL);
 		if (records && !(write.verb == CALM__STORE && status == CALM_ABSENT))
 			calm__record_free(&map->base.heap, records[i]); /* the key was there */
 	}
@@ -292,7 +310,8 @@ static void release_table(void *pointer, void *context)
 {
 	struct calm__table *table = pointer;
 	struct calm_map *base = context;
-	for (size_t i = calm__table_next(table, 0); i != CALM__NO_SLOT; i = calm__table_next(table, i + 1)) {
+	for (size_t i = calm__table_next(table, 0); i != CALM__NO_SLOT;
+	     i = calm__table_next(table, i + 1)) {
 		if (base->release)
 			base->release(table->slots[i].value, base->context);
 		if (base->keys.kind == CALM_KEYS_BYTES)
@@ -301,7 +320,8 @@ static void release_table(void *pointer, void *context)
 	calm__table_free(&base->heap, table);
 }
 
-calm_status calm__lockmap_take(struct lockmap *map, bool drains, struct calm__self **self, struct calm__table **old)
+calm_status calm__lockmap_take(struct lockmap *map, bool drains, struct calm__self **self,
+			       struct calm__table **old)
 {
 	struct calm__table *empty = calm__table_new(&map->base.heap, 0, map->cares);
 	if (!empty)
@@ -316,13 +336,16 @@ calm_status calm__lockmap_take(struct lockmap *map, bool drains, struct calm__se
 	return CALM_OK;
 }
 
-void calm__lockmap_displace_all(struct lockmap *map, struct calm__self *self, struct calm__table *table, uint64_t death)
+void calm__lockmap_displace_all(struct lockmap *map, struct calm__self *self,
+				struct calm__table *table, uint64_t death)
 {
 	struct calm_map *base = &map->base;
-	for (size_t i = calm__table_next(table, 0); i != CALM__NO_SLOT; i = calm__table_next(table, i + 1)) {
+	for (size_t i = calm__table_next(table, 0); i != CALM__NO_SLOT;
+	     i = calm__table_next(table, i + 1)) {
 		if (base->release)
 			calm__displace(&map->snaps, self, table->births[i], death,
-				       (struct calm__retired){table->slots[i].value, calm__release_value, base});
+				       (struct calm__retired){table->slots[i].value,
+							      calm__release_value, base});
 		if (base->keys.kind == CALM_KEYS_BYTES) {
 			struct calm__record *record = calm__record_of(table->slots[i].key);
 			calm__displace(&map->snaps, self, record->birth, death,
@@ -339,11 +362,13 @@ static calm_status clear(struct calm_map *base)
 	if (calm__lockmap_take(map, false, &self, &old) != CALM_OK)
 		return CALM_ENOMEM;
 	uint64_t death = calm__snaps_epoch(&map->snaps);
-	/* order: none - snapshots open under the lock; those that open later do not see the old table. */
+	/* order: none - snapshots open under the lock; those that open later do not see the old
+	 * table. */
 	bool seen = load_relaxed(&map->snaps.open) > 0;
 	calm__lockmap_unlock(map);
 	if (map->cares && !seen) {
-		calm__retire_large(self, old, release_table, base, old->bytes + old->count * RECORD_BYTES);
+		calm__retire_large(self, old, release_table, base,
+				   old->bytes + old->count * RECORD_BYTES);
 	} else {
 		if (map->cares)
 			calm__lockmap_displace_all(map, self, old, death);

@@ -17,7 +17,7 @@ struct lockmap {
 	shared_u64 count;          /* table->count as of the last unlock, for who has no lock */
 	struct calm__snaps snaps;
 	size_t least; /* entries that were asked for: the table does not shrink below; guarded by lock */
-	bool cares;   /* for births: values to release, or records to free */
+	bool cares; /* for births: values to release, or records to free */
 };
 
 /* Loads are const to the user, but take the lock. */
@@ -32,14 +32,16 @@ void calm__lockmap_share(struct lockmap *map);
 void calm__lockmap_unlock(struct lockmap *map);
 
 /*
- * Puts an empty table in the map's place. On success the lock is held alone, the read section *self is entered, and there
- * is room to displace everything in *old if snapshots see it, or if the caller, who `drains`, opens one that does.
+ * Puts an empty table in the map's place. On success the lock is held alone, the read section *self
+ * is entered, and there is room to displace everything in *old if snapshots see it, or if the
+ * caller, who `drains`, opens one that does.
  */
-calm_status calm__lockmap_take(struct lockmap *map, bool drains, struct calm__self **self, struct calm__table **old);
+calm_status calm__lockmap_take(struct lockmap *map, bool drains, struct calm__self **self,
+			       struct calm__table **old);
 
 /* Displaces each value and record of a table that was taken when the epoch was `death`. */
-void calm__lockmap_displace_all(struct lockmap *map, struct calm__self *self, struct calm__table *table,
-				uint64_t death);
+void calm__lockmap_displace_all(struct lockmap *map, struct calm__self *self,
+				struct calm__table *table, uint64_t death);
 
 extern const struct calm__snapshot_kind calm__lockmap_snapshots;
 calm_status calm__lockmap_drain(struct calm_map *base, struct calm_snapshot **out);

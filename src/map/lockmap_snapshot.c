@@ -3,12 +3,13 @@
 /*
  * lockmap's snapshots: copies of its table.
  *
- * A copy is taken under the shared lock, so readers go on and writers wait for a memcpy. Its slots name the same records
- * and values as the map's did; what the map displaces later goes to the snapshots' dead lists (sync/snap.c). drain takes the
- * table itself.
+ * A copy is taken under the shared lock, so readers go on and writers wait for a memcpy. Its slots
+ * name the same records and values as the map's did; what the map displaces later goes to the
+ * snapshots' dead lists (sync/snap.c). drain takes the table itself.
  *
- * Invariant: whoever looks into a snapshot's table is counted as a user, the opener from the start, so a budget that
- * ousts the snapshot frees the table after the last of them. A walk's own copy is outside the budget.
+ * Invariant: whoever looks into a snapshot's table is counted as a user, the opener from the start,
+ * so a budget that ousts the snapshot frees the table after the last of them. A walk's own copy is
+ * outside the budget.
  */
 #include "map/lockmap.h"
 
@@ -28,7 +29,10 @@ static void drop(struct lock_snapshot *snapshot)
 		calm__heap_free(&snapshot->base.map->heap, snapshot, sizeof(*snapshot));
 }
 
-/* Frees what a snapshot kept. By one thread, once: whoever calm__snap_done, _oust or _closes told so. */
+/*
+ * Frees what a snapshot kept. By one thread, once: whoever calm__snap_done, _oust or _closes told
+ * so.
+ */
 static void dispose(struct lock_snapshot *snapshot)
 {
 	struct lockmap *map = calm__lockmap_of(snapshot->base.map);
@@ -57,7 +61,10 @@ static void keep_budget(struct lockmap *map)
 			dispose(snapshot_of(gone));
 }
 
-/* A copy, with the caller as its user; NULL: no memory. Only if it is `kept` does it count in the budget. */
+/*
+ * A copy, with the caller as its user; NULL: no memory. Only if it is `kept` does it count in the
+ * budget.
+ */
 static struct lock_snapshot *copy(struct lockmap *map, bool kept)
 {
 	struct calm_map *base = &map->base;
@@ -68,7 +75,8 @@ static struct lock_snapshot *copy(struct lockmap *map, bool kept)
 	calm__lockmap_share(map);
 	snapshot->table = calm__table_copy(&base->heap, map->table);
 	if (snapshot->table)
-		calm__snap_open(&map->snaps, &snapshot->base.snap, kept ? snapshot->table->bytes : 0);
+		calm__snap_open(&map->snaps, &snapshot->base.snap,
+				kept ? snapshot->table->bytes : 0);
 	pthread_rwlock_unlock(&map->lock);
 	if (!snapshot->table) {
 		calm__heap_free(&base->heap, snapshot, sizeof(*snapshot));
@@ -144,7 +152,8 @@ static int visit_all(const struct lock_snapshot *snapshot, calm_visit_fn *visit,
 	int result = 0;
 	for (size_t i = calm__table_next(table, 0); i != CALM__NO_SLOT && result == 0;
 	     i = calm__table_next(table, i + 1))
-		result = visit(calm__key_of(keys, table->slots[i].key), table->slots[i].value, context);
+		result = visit(calm__key_of(keys, table->slots[i].key), table->slots[i].value,
+			       context);
 	return result;
 }
 
@@ -187,7 +196,8 @@ static calm_status step(struct calm_cursor *cursor, bool forward, calm_key *key,
 	if (!calm__snap_use(&snapshot->base.snap))
 		return CALM_ESTALE;
 	const struct calm__table *table = snapshot->table;
-	size_t slot = forward ? calm__table_next(table, cursor->state[0]) : calm__table_prev(table, cursor->state[0]);
+	size_t slot = forward ? calm__table_next(table, cursor->state[0])
+			      : calm__table_prev(table, cursor->state[0]);
 	if (slot != CALM__NO_SLOT) {
 		*key = calm__key_of(&snapshot->base.map->keys, table->slots[slot].key);
 		*value = table->slots[slot].value;

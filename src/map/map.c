@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The calm authors */
 /*
- * The verbs: each checks its arguments and calls the map's kind. No algorithm here, two compositions aside: update, which
- * is a load and a compare-and-swap on every kind, and load_many where a kind has no better way.
+ * The verbs: each checks its arguments and calls the map's kind. No algorithm here, two
+ * compositions aside: update, which is a load and a compare-and-swap on every kind, and load_many
+ * where a kind has no better way.
  */
 #include "map/kind.h"
 
@@ -13,7 +14,8 @@
 static bool options_valid(const calm_options *options)
 {
 	return options->size == sizeof(*options) &&
-	       (options->keys == CALM_KEYS_WORD || options->keys == CALM_KEYS_BYTES) && options->shards <= 65536 &&
+	       (options->keys == CALM_KEYS_WORD || options->keys == CALM_KEYS_BYTES) &&
+	       options->shards <= 65536 &&
 	       (!options->allocator || (options->allocator->alloc && options->allocator->free));
 }
 
@@ -63,7 +65,8 @@ calm_status calm_map_destroy(calm_map *map)
 {
 	if (!map)
 		return CALM_OK;
-	/* order: map.snapshots acquire <- calm_snapshot_close(): a closed snapshot no longer uses the map. */
+	/* order: map.snapshots acquire <- calm_snapshot_close(): a closed snapshot no longer
+	 * uses the map. */
 	if (load_acquire(&map->snapshots) > 0)
 		return CALM_EBUSY;
 	calm_status status = calm__flush(map);
@@ -142,7 +145,9 @@ calm_status calm_map_load_and_delete(calm_map *map, calm_key key, void **value)
 
 calm_status calm_map_compare_and_swap(calm_map *map, calm_key key, void *expected, void *value)
 {
-	struct calm__write write = {.verb = CALM__COMPARE_AND_SWAP, .expected = expected, .value = value};
+	struct calm__write write = {.verb = CALM__COMPARE_AND_SWAP,
+				    .expected = expected,
+				    .value = value};
 	return write_key(map, key, &write);
 }
 
@@ -153,7 +158,8 @@ calm_status calm_map_compare_and_delete(calm_map *map, calm_key key, void *expec
 }
 
 /* One round of update. *lost: another thread was faster. */
-static calm_status update_once(calm_map *map, calm_key key, calm_update_fn *update, void *context, bool *lost)
+static calm_status update_once(calm_map *map, calm_key key, calm_update_fn *update, void *context,
+			       bool *lost)
 {
 	*lost = false;
 	void *before = NULL;
@@ -183,8 +189,9 @@ calm_status calm_map_update(calm_map *map, calm_key key, calm_update_fn *update,
 	if (!map || !update)
 		return CALM_EINVAL;
 	struct calm__self *self = calm__self();
-	bool protect = map->release !=
-		       NULL; /* what was loaded must not be released, and come back, before the compare */
+	bool protect =
+		map->release !=
+		NULL; /* what was loaded must not be released, and come back, before the compare */
 	calm_status status;
 	bool lost;
 	do {
@@ -214,7 +221,8 @@ calm_status calm_map_reserve(calm_map *map, size_t entries)
 	return map ? map->kind->reserve(map, entries) : CALM_EINVAL;
 }
 
-size_t calm_map_load_many(const calm_map *map, size_t n, const calm_key keys[], void *values[], calm_status found[])
+size_t calm_map_load_many(const calm_map *map, size_t n, const calm_key keys[], void *values[],
+			  calm_status found[])
 {
 	if (!map || (n > 0 && (!keys || !values || !found))) {
 		for (size_t i = 0; found && i < n; i++)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The calm authors */
 /*
- * The snapshot verbs: as map.c, each checks its arguments and calls the map's kind. diff is composed of a walk over one
- * snapshot and loads from the other, which needs nothing of a kind.
+ * The snapshot verbs: as map.c, each checks its arguments and calls the map's kind. diff is
+ * composed of a walk over one snapshot and loads from the other, which needs nothing of a kind.
  */
 #include "map/kind.h"
 
@@ -42,7 +42,8 @@ void calm_snapshot_close(calm_snapshot *snapshot)
 		return;
 	calm_map *map = snapshot->map;
 	map->kind->snapshots->close(snapshot);
-	/* order: map.snapshots release -> calm_map_destroy(): the last use of the map by this snapshot. */
+	/* order: map.snapshots release -> calm_map_destroy(): the last use of the map by this
+	 * snapshot. */
 	add_acq_rel(&map->snapshots, (uint64_t)-1);
 }
 
@@ -51,12 +52,14 @@ calm_status calm_snapshot_load(calm_snapshot *snapshot, calm_key key, void **val
 	if (!snapshot || !value)
 		return CALM_EINVAL;
 	calm_status status = calm__key_check(&snapshot->map->keys, key);
-	return status == CALM_OK ? snapshot->map->kind->snapshots->load(snapshot, key, value) : status;
+	return status == CALM_OK ? snapshot->map->kind->snapshots->load(snapshot, key, value)
+				 : status;
 }
 
 int calm_snapshot_each(calm_snapshot *snapshot, calm_visit_fn *visit, void *context)
 {
-	return snapshot && visit ? snapshot->map->kind->snapshots->each(snapshot, visit, context) : (int)CALM_EINVAL;
+	return snapshot && visit ? snapshot->map->kind->snapshots->each(snapshot, visit, context)
+				 : (int)CALM_EINVAL;
 }
 
 static int range(calm_snapshot *snapshot, const calm_key *from, const calm_key *to, bool ascending,
@@ -66,7 +69,8 @@ static int range(calm_snapshot *snapshot, const calm_key *from, const calm_key *
 		return CALM_EINVAL;
 	const calm_key *ends[] = {from, to};
 	for (int i = 0; i < 2; i++) {
-		calm_status status = ends[i] ? calm__key_check(&snapshot->map->keys, *ends[i]) : CALM_OK;
+		calm_status status = ends[i] ? calm__key_check(&snapshot->map->keys, *ends[i])
+					     : CALM_OK;
 		if (status != CALM_OK)
 			return status;
 	}
@@ -76,14 +80,14 @@ static int range(calm_snapshot *snapshot, const calm_key *from, const calm_key *
 	return kind->range(snapshot, from, to, ascending, visit, context);
 }
 
-int calm_snapshot_range(calm_snapshot *snapshot, const calm_key *from, const calm_key *to, calm_visit_fn *visit,
-			void *context)
+int calm_snapshot_range(calm_snapshot *snapshot, const calm_key *from, const calm_key *to,
+			calm_visit_fn *visit, void *context)
 {
 	return range(snapshot, from, to, true, visit, context);
 }
 
-int calm_snapshot_range_descending(calm_snapshot *snapshot, const calm_key *from, const calm_key *to,
-				   calm_visit_fn *visit, void *context)
+int calm_snapshot_range_descending(calm_snapshot *snapshot, const calm_key *from,
+				   const calm_key *to, calm_visit_fn *visit, void *context)
 {
 	return range(snapshot, from, to, false, visit, context);
 }
@@ -129,9 +133,11 @@ static int diff_newer(calm_key key, void *new_value, void *pointer)
 	return diff->visit(key, false, NULL, true, new_value, diff->context);
 }
 
-int calm_snapshot_diff(calm_snapshot *older, calm_snapshot *newer, calm_diff_fn *visit, void *context)
+int calm_snapshot_diff(calm_snapshot *older, calm_snapshot *newer, calm_diff_fn *visit,
+		       void *context)
 {
-	if (!older || !newer || !visit || older->map != newer->map || older->snap.stamp > newer->snap.stamp)
+	if (!older || !newer || !visit || older->map != newer->map ||
+	    older->snap.stamp > newer->snap.stamp)
 		return CALM_EINVAL;
 	struct diff diff = {newer, visit, context};
 	int result = calm_snapshot_each(older, diff_older, &diff);
@@ -164,8 +170,8 @@ static calm_status step(calm_cursor *cursor, bool forward, calm_key *key, void *
 		return CALM_EINVAL;
 	calm_key unused_key;
 	void *unused_value;
-	return cursor->snapshot->map->kind->snapshots->step(cursor, forward, key ? key : &unused_key,
-							    value ? value : &unused_value);
+	return cursor->snapshot->map->kind->snapshots->step(
+		cursor, forward, key ? key : &unused_key, value ? value : &unused_value);
 }
 
 calm_status calm_cursor_next(calm_cursor *cursor, calm_key *key, void **value)

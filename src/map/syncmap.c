@@ -7,34 +7,40 @@
  *                              | entry* entry* …
  *      dirty --> table (under mutex)  …           the same entries, and the new ones
  *
- * Two tables share entries. `read` is looked up without a lock; `dirty`, under the mutex, takes new keys. Looking in vain
- * in read and then in dirty is a miss; as many misses as dirty has keys promote dirty to read. The next new key copies
- * read into a new dirty. An entry is one atomic pointer:
- *      a value         calm__syncmap_bound
- *      DELETED         not calm__syncmap_bound; in read, and in dirty if there is one
- *      EXPUNGED        not calm__syncmap_bound; in read only: dirty was copied without it. Revived only under the mutex.
- * Values are calm__syncmap_bound, replaced and deleted by compare-and-swap on entries in read. What is in dirty only is written under
- * the mutex; loads of it go on after the mutex, so entries and records are freed after a grace period.
+ * Two tables share entries. `read` is looked up without a lock; `dirty`, under the mutex, takes new
+ * keys. Looking in vain in read and then in dirty is a miss; as many misses as dirty has keys
+ * promote dirty to read. The next new key copies read into a new dirty. An entry is one atomic
+ * pointer:
+ *      a value         bound
+ *      DELETED         not bound; in read, and in dirty if there is one
+ *      EXPUNGED        not bound; in read only: dirty was copied without it. Only the mutex's
+ *                      holder revives it.
+ * Values are bound, replaced and deleted by compare-and-swap on entries in read. What is in dirty
+ * only is written under the mutex; loads of it go on after the mutex, so entries and records are
+ * freed after a grace period.
  *
- * Invariants. amended <=> dirty exists. Every entry in read that is not EXPUNGED is in dirty, if dirty exists.
- * Which table frees an entry: the last read table it is in. An entry knows it (last) from the moment it is expunged, and
- * a cleared table frees all of its own. Tables die in the order they were read (each holds a reference to its successor),
- * because a walk pins its table and an entry must outlive every table that has it.
- * A value stored into a cleared table by a writer who was already inside is a write before the clear: it is counted with
- * its generation and released with its table.
+ * Invariants. amended <=> dirty exists. Every entry in read that is not EXPUNGED is in dirty, if
+ * dirty exists. Which table frees an entry: the last read table it is in. An entry knows it (last)
+ * from the moment it is expunged, and a cleared table frees all of its own. Tables die in the order
+ * they were read (each holds a reference to its successor), because a walk pins its table and an
+ * entry must outlive every table that has it. A value stored into a cleared table by a writer who
+ * was already inside is a write before the clear: it is counted with its generation and released
+ * with its table.
  *
- * Orders. Who gets a value by sync.entry sees what it points to, and who gets a table by sync.read sees its slots: acquire
- * and release. That the map is linearizable across keys needs more, one order of all that decides: so these two are
- * sequentially consistent.
+ * Orders. Who gets a value by sync.entry sees what it points to, and who gets a table by sync.read
+ * sees its slots: acquire and release. That the map is linearizable across keys needs more, one
+ * order of all that decides: so these two are sequentially consistent.
  *
- * Linearization: a write by its compare-and-swap on the entry, or under the mutex; a load by its load of the entry, or of
- * `read` where that decides it; clear by its store of `read`.
+ * Linearization: a write by its compare-and-swap on the entry, or under the mutex; a load by its
+ * load of the entry, or of `read` where that decides it; clear by its store of `read`.
  *
- * Progress: loads of keys in read are wait-free, writes to them lock-free; all else takes the mutex.
+ * Progress: loads of keys in read are wait-free, writes to them lock-free; all else takes the
+ * mutex.
  *
  * Source: Go 1.23, sync/map.go; the clear without sweep and the reclamation are calm's own.
- * Rejected: a box per value, as Go's, so that any value can be told from the two marks: it would cost an allocation per
- * store. The marks are two addresses of this library instead, which no user's pointer can have.
+ * Rejected: a box per value, as Go's, so that any value can be told from the two marks: it would
+ * cost an allocation per store. The marks are two addresses of this library instead, which no
+ * user's pointer can have.
  */
 #include "map/syncmap.h"
 
@@ -64,20 +70,23 @@ static struct entry *entry_new(struct calm_map *base, calm_key key, uint64_t has
 	return entry;
 }
 
-static struct entry *find(const struct tier *tier, const struct calm__keys *keys, calm_key key, uint64_t hash)
+static struct entry *find(const struct tier *tier, const struct calm__keys *keys, calm_key key,
+			  uint64_t hash)
 {
 	size_t slot = calm__table_find(tier->table, keys, key, hash);
 	return slot != CALM__NO_SLOT ? tier->table->slots[slot].value : NULL;
 }
 
 /*
- * Does a write on an entry that any thread may reach. False: it is EXPUNGED, and the write would bind it: under the mutex
- * only. Takes room for one retire.
+ * Does a write on an entry that any thread may reach. False: it is EXPUNGED, and the write would
+ * bind it: under the mutex only. Takes room for one retire.
  */
-static bool write_entry(struct calm_map *base, struct calm__self *self, struct generation *generation,
-			struct entry *entry, struct calm__write *write, calm_status *status)
+static bool write_entry(struct calm_map *base, struct calm__self *self,
+			struct generation *generation, struct entry *entry,
+			struct calm__write *write, calm_status *status)
 {
-	/* order: sync.entry acquire <- write_entry(), write_dirty(): who gets the value sees what it points to. */
+	/* order: sync.entry acquire <- write_entry(), write_dirty(): who gets the value sees
+	 * what it points to. */
 	void *current = load_sc(&entry->value);
 	for (;;) {
 		if (current == EXPUNGED && calm__inserts(write))
@@ -88,8 +97,8 @@ static bool write_entry(struct calm_map *base, struct calm__self *self, struct g
 		if (effect == CALM__LEAVE)
 			return true;
 		void *next = effect == CALM__PUT ? write->value : DELETED;
-		/* order: sync.entry release -> load(), write_entry(), table_dies(): publishes what the value points
-		 * to, and has seen what the one it displaces does. */
+		/* order: sync.entry release -> load(), write_entry(), table_dies(): publishes
+		 * what the value points to, and has seen what the one it displaces does. */
 		if (!cas_sc(&entry->value, &current, next))
 			continue;
 		if (present != (effect == CALM__PUT))
@@ -161,10 +170,12 @@ static calm_status copy_locked(struct syncmap *map)
 	if (!dirty)
 		return CALM_ENOMEM;
 	const struct calm__table *from = read->table;
-	for (size_t i = calm__table_next(from, 0); i != CALM__NO_SLOT; i = calm__table_next(from, i + 1)) {
+	for (size_t i = calm__table_next(from, 0); i != CALM__NO_SLOT;
+	     i = calm__table_next(from, i + 1)) {
 		struct entry *entry = from->slots[i].value;
 		if (!expunge_locked(entry, read))
-			calm__table_insert(dirty->table, entry->key, calm__stored_hash(keys, entry->key), entry);
+			calm__table_insert(dirty->table, entry->key,
+					   calm__stored_hash(keys, entry->key), entry);
 	}
 	map->dirty = dirty;
 	map->expected = 0; /* had its table */
@@ -180,7 +191,8 @@ static calm_status dirty_room_locked(struct syncmap *map)
 	struct calm__table *table = map->dirty->table;
 	if (table->count < calm__table_room(table))
 		return CALM_OK;
-	struct calm__table *larger = calm__table_resized(&map->base.heap, &map->base.keys, table, 2 * table->count);
+	struct calm__table *larger = calm__table_resized(&map->base.heap, &map->base.keys, table,
+							 2 * table->count);
 	if (!larger)
 		return CALM_ENOMEM;
 	map->dirty->table = larger;
@@ -206,7 +218,8 @@ static calm_status revive_locked(struct syncmap *map, struct entry *entry, uint6
 }
 
 /* A write to an entry that is in dirty only: no other thread writes it, some may be loading it. */
-static calm_status write_dirty(struct syncmap *map, struct calm__self *self, size_t slot, struct calm__write *write)
+static calm_status write_dirty(struct syncmap *map, struct calm__self *self, size_t slot,
+			       struct calm__write *write)
 {
 	struct calm_map *base = &map->base;
 	struct entry *entry = map->dirty->table->slots[slot].value;
@@ -217,7 +230,8 @@ static calm_status write_dirty(struct syncmap *map, struct calm__self *self, siz
 	write->previous = current;
 	if (effect == CALM__LEAVE)
 		return status;
-	/* order: sync.entry release -> load(), write_entry(): publishes what the value points to. */
+	/* order: sync.entry release -> load(), write_entry(): publishes what the value points
+	 * to. */
 	store_sc(&entry->value, effect == CALM__PUT ? write->value : EXPUNGED);
 	if (base->release)
 		calm__retire(self, current, calm__release_value, base);
@@ -229,8 +243,8 @@ static calm_status write_dirty(struct syncmap *map, struct calm__self *self, siz
 	return status;
 }
 
-static calm_status insert_locked(struct syncmap *map, struct calm__self *self, calm_key key, uint64_t hash,
-				 struct calm__write *write)
+static calm_status insert_locked(struct syncmap *map, struct calm__self *self, calm_key key,
+				 uint64_t hash, struct calm__write *write)
 {
 	struct entry *entry = entry_new(&map->base, key, hash, write->value);
 	if (!entry)
@@ -246,8 +260,8 @@ static calm_status insert_locked(struct syncmap *map, struct calm__self *self, c
 	return status;
 }
 
-static calm_status write_locked(struct syncmap *map, struct calm__self *self, calm_key key, uint64_t hash,
-				struct calm__write *write)
+static calm_status write_locked(struct syncmap *map, struct calm__self *self, calm_key key,
+				uint64_t hash, struct calm__write *write)
 {
 	struct tier *read = calm__tier_of(load_read(map));
 	struct entry *entry = find(read, &map->base.keys, key, hash);
@@ -258,7 +272,8 @@ static calm_status write_locked(struct syncmap *map, struct calm__self *self, ca
 		write_entry(&map->base, self, read->generation, entry, write, &status);
 		return status;
 	}
-	size_t slot = map->dirty ? calm__table_find(map->dirty->table, &map->base.keys, key, hash) : CALM__NO_SLOT;
+	size_t slot = map->dirty ? calm__table_find(map->dirty->table, &map->base.keys, key, hash)
+				 : CALM__NO_SLOT;
 	calm_status status = CALM_ABSENT;
 	if (slot != CALM__NO_SLOT)
 		status = write_dirty(map, self, slot, write);
@@ -296,7 +311,8 @@ static calm_status load(const struct calm_map *base, calm_key key, void **value)
 		}
 		calm__unlock(&map->mutex);
 	}
-	/* order: sync.entry acquire <- write_entry(), write_dirty(): who gets the value sees what it points to. */
+	/* order: sync.entry acquire <- write_entry(), write_dirty(): who gets the value sees
+	 * what it points to. */
 	void *current = entry ? load_sc(&entry->value) : DELETED;
 	if (calm__syncmap_bound(current))
 		*value = current;
@@ -363,7 +379,8 @@ static uint64_t size(const struct calm_map *base)
 {
 	struct calm__self *self = calm__self();
 	calm__enter(self);
-	uint64_t count = calm__stripes_sum(&calm__tier_of(load_read(calm__syncmap_of(base)))->generation->count);
+	uint64_t count = calm__stripes_sum(
+		&calm__tier_of(load_read(calm__syncmap_of(base)))->generation->count);
 	calm__leave(self);
 	return count;
 }
@@ -380,7 +397,10 @@ static calm_status reserve(struct calm_map *base, size_t entries)
 
 /* ---- walking ---- */
 
-/* The read table with all keys in it, held until calm__tier_unpin; NULL: no memory to promote dirty. */
+/*
+ * The read table with all keys in it, held until calm__tier_unpin; NULL: no memory to promote
+ * dirty.
+ */
 static struct tier *pin(struct syncmap *map, struct calm__self *self)
 {
 	struct tier *tier = NULL;
@@ -416,7 +436,8 @@ static int each(const struct calm_map *base, calm_visit_fn *visit, void *context
 		struct entry *entry = table->slots[i].value;
 		if (base->release)
 			calm__enter(self);
-		/* order: sync.entry acquire <- write_entry(): who gets the value sees what it points to. */
+		/* order: sync.entry acquire <- write_entry(): who gets the value sees what it
+		 * points to. */
 		void *value = load_sc(&entry->value);
 		if (calm__syncmap_bound(value))
 			result = visit(calm__key_of(&base->keys, entry->key), value, context);
@@ -442,7 +463,8 @@ static const char *check_entries(struct syncmap *map, struct tier *read)
 {
 	const struct calm__keys *keys = &map->base.keys;
 	const struct calm__table *table = read->table;
-	for (size_t i = calm__table_next(table, 0); i != CALM__NO_SLOT; i = calm__table_next(table, i + 1)) {
+	for (size_t i = calm__table_next(table, 0); i != CALM__NO_SLOT;
+	     i = calm__table_next(table, i + 1)) {
 		struct entry *entry = table->slots[i].value;
 		/* order: none - the map is quiet. */
 		bool out = load_relaxed(&entry->value) == EXPUNGED;
@@ -452,7 +474,8 @@ static const char *check_entries(struct syncmap *map, struct tier *read)
 		if (out != last)
 			return "an entry's last table is not the one it was expunged from";
 		calm_key key = calm__key_of(keys, entry->key);
-		if (map->dirty && out == (find(map->dirty, keys, key, calm__stored_hash(keys, entry->key)) != NULL))
+		if (map->dirty && out == (find(map->dirty, keys, key,
+					       calm__stored_hash(keys, entry->key)) != NULL))
 			return "an expunged entry is in dirty, or another is not";
 	}
 	return NULL;
@@ -513,8 +536,9 @@ calm_status calm_syncmap_create(calm_map **out, const calm_options *options)
 	if (status != CALM_OK)
 		return status;
 	struct syncmap *map = calm__syncmap_of(base);
-	struct tier *empty = options && options->capacity > PTRDIFF_MAX / sizeof(struct entry) ? NULL
-											       : calm__tier_empty(map);
+	struct tier *empty = options && options->capacity > PTRDIFF_MAX / sizeof(struct entry)
+				     ? NULL
+				     : calm__tier_empty(map);
 	if (!empty) {
 		calm__map_free(base);
 		return CALM_ENOMEM;

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The calm authors */
-/* What syncmap.c (the verbs) and syncmap_tier.c (the life of tables and entries) share; the algorithm is in syncmap.c. */
+/*
+ * What syncmap.c (the verbs) and syncmap_tier.c (the life of tables and entries) share; the
+ * algorithm is in syncmap.c.
+ */
 #ifndef CALM_MAP_SYNCMAP_H
 #define CALM_MAP_SYNCMAP_H
 
@@ -31,17 +34,18 @@ struct tier {
 	struct tier *next;  /* the read table after this one; holds a reference to it */
 	struct tier *stray; /* map->strays */
 	shared_u64 refs;    /* the map's, its predecessor's, and one per walk */
-	bool cleared;       /* it frees all its entries, and the generation; set before it is retired */
+	bool cleared; /* it frees all its entries, and the generation; set before it is retired */
 };
 
 struct syncmap {
 	struct calm_map base;
 	shared_u64 read; /* tier's address | AMENDED */
 	struct calm__lock mutex;
-	struct tier *dirty;  /* guarded by mutex, as is everything below */
-	uint64_t looked;     /* misses since the last promotion */
-	size_t expected;     /* entries to make room for */
-	struct tier *strays; /* tiers no walk pins any more, that found no memory to be retired with */
+	struct tier *dirty; /* guarded by mutex, as is everything below */
+	uint64_t looked;    /* misses since the last promotion */
+	size_t expected;    /* entries to make room for */
+	struct tier
+		*strays; /* tiers no walk pins any more, that found no memory to be retired with */
 	struct calm__stripes hits;
 	shared_u64 misses;
 	shared_u64 promotions;
@@ -76,7 +80,10 @@ void calm__tier_free(struct syncmap *map, struct tier *tier);
 void calm__tier_succeed(struct tier *old, struct tier *next);
 /* As a release function: the map's reference, a grace period after the tier was replaced. */
 void calm__tier_drop(void *tier, void *map);
-/* The same for a tier without references: it dies, and gives its reference to its successor back, which may die too. */
+/*
+ * The same for a tier without references: it dies, and gives its reference to its successor back,
+ * which may die too.
+ */
 void calm__tier_dies(void *tier, void *map);
 /* A walk's reference. */
 void calm__tier_unpin(struct syncmap *map, struct tier *tier);

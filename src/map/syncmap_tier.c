@@ -3,12 +3,13 @@
 /*
  * The life of syncmap's tables and entries.
  *
- * A tier is a table with its references: the map's while it is read or dirty, its predecessor's, and one per walk that
- * pins it. When it replaces another it becomes that one's successor, and cannot die before it. So tables die in the order
- * in which they were read, and an entry, which its last read table frees, outlives every table that has it.
+ * A tier is a table with its references: the map's while it is read or dirty, its predecessor's,
+ * and one per walk that pins it. When it replaces another it becomes that one's successor, and
+ * cannot die before it. So tables die in the order in which they were read, and an entry, which its
+ * last read table frees, outlives every table that has it.
  *
- * Rejected: counting references to entries, a read-modify-write for each entry of each copy; freeing a deleted key's entry
- * when dirty is copied, under the feet of a walk over an older table.
+ * Rejected: counting references to entries, a read-modify-write for each entry of each copy;
+ * freeing a deleted key's entry when dirty is copied, under the feet of a walk over an older table.
  */
 #include "map/syncmap.h"
 
@@ -49,9 +50,11 @@ static void table_dies(struct syncmap *map, struct tier *tier)
 {
 	struct calm_map *base = &map->base;
 	const struct calm__table *table = tier->table;
-	for (size_t i = calm__table_next(table, 0); i != CALM__NO_SLOT; i = calm__table_next(table, i + 1)) {
+	for (size_t i = calm__table_next(table, 0); i != CALM__NO_SLOT;
+	     i = calm__table_next(table, i + 1)) {
 		struct entry *entry = table->slots[i].value;
-		/* order: none - whoever made this the entry's last table did so before this one was retired. */
+		/* order: none - whoever made this the entry's last table did so before this one
+		 * was retired. */
 		if (!tier->cleared && load_relaxed(&entry->last) != tier)
 			continue;
 		/* order: sync.entry acquire <- write_entry(): the last value, to release it. */
@@ -73,14 +76,16 @@ void calm__tier_dies(void *pointer, void *context)
 		table_dies(map, tier);
 		calm__tier_free(map, tier);
 		tier = next;
-		/* order: sync.refs release -> calm__tier_drop(): the dead predecessor's frees come first, as theirs do. */
+		/* order: sync.refs release -> calm__tier_drop(): the dead predecessor's frees
+		 * come first, as theirs do. */
 	} while (tier && add_acq_rel(&tier->refs, (uint64_t)-1) == 1);
 }
 
 void calm__tier_drop(void *pointer, void *context)
 {
 	struct tier *tier = pointer;
-	/* order: sync.refs acquire <- calm__tier_dies(), calm__tier_unpin(): all who used it are done. */
+	/* order: sync.refs acquire <- calm__tier_dies(), calm__tier_unpin(): all who used it are
+	 * done. */
 	if (add_acq_rel(&tier->refs, (uint64_t)-1) == 1)
 		calm__tier_dies(tier, context);
 }
@@ -103,7 +108,8 @@ void calm__tier_succeed(struct tier *old, struct tier *next)
 
 void calm__tier_unpin(struct syncmap *map, struct tier *tier)
 {
-	/* order: sync.refs release -> calm__tier_drop(), calm__tier_dies(): the walk's reads come before the frees. */
+	/* order: sync.refs release -> calm__tier_drop(), calm__tier_dies(): the walk's reads
+	 * come before the frees. */
 	if (add_acq_rel(&tier->refs, (uint64_t)-1) > 1)
 		return;
 	/* The caller may still hold, in a section of its own, values that the walk gave it. */

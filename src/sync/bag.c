@@ -6,15 +6,17 @@
  *      first                                last
  *      [..####|####|] -> [####|####] -> [####....]        # waiting; taken at the left, used at the right
  *
- * Blocks are filled at the end by the owner and emptied at the front by any thread, under the bag's lock. A full block is
- * sealed with a stamp, the epoch that the sealing opens; marking stamps the last block while it is still open. Stamps
- * rise along the queue, so what is due is always at the front.
+ * Blocks are filled at the end by the owner and emptied at the front by any thread, under the bag's
+ * lock. A full block is sealed with a stamp, the epoch that the sealing opens; marking stamps the
+ * last block while it is still open. Stamps rise along the queue, so what is due is always at the
+ * front.
  *
- * Invariants: only the last block has room; an empty block is either the last or dropped by the next who looks; `room`
- * counts at most what the last block and the spares can take, so calm__retire after calm__reserve finds a block.
+ * Invariants: only the last block has room; an empty block is either the last or dropped by the
+ * next who looks; `room` counts at most what the last block and the spares can take, so
+ * calm__retire after calm__reserve finds a block.
  *
- * Rejected: a lock-free queue. The lock is the owner's but for a flush or a helper, and costs an uncontended
- * compare-and-swap per pointer, a third of the malloc and free around it.
+ * Rejected: a lock-free queue. The lock is the owner's but for a flush or a helper, and costs an
+ * uncontended compare-and-swap per pointer, a third of the malloc and free around it.
  */
 #include "sync/bag.h"
 
@@ -23,11 +25,15 @@
 /* Empty blocks a bag keeps. */
 #define SPARES 2
 
-/* Under bag->lock: everything in the open block may go once the sections that are open now have ended. */
+/*
+ * Under bag->lock: everything in the open block may go once the sections that are open now have
+ * ended.
+ */
 static void seal(struct calm__block *block)
 {
 	block->marked = block->used;
-	/* order: read.epoch release -> calm__enter(): what was unlinked before, with the epoch that follows it. */
+	/* order: read.epoch release -> calm__enter(): what was unlinked before, with the epoch
+	 * that follows it. */
 	block->stamp = add_acq_rel(&calm__domain.epoch, 1) + 1;
 }
 
@@ -63,7 +69,8 @@ bool calm__reserve_slow(struct calm__self *self, uint32_t n)
 	bag->room = bag_room(bag);
 	calm__unlock(&bag->lock);
 	if (n > SPARES * CALM__BLOCK_ITEMS)
-		self->state |= CALM__DUE; /* so that what is left of a large reserve is given back */
+		self->state |=
+			CALM__DUE; /* so that what is left of a large reserve is given back */
 	while (bag->room < n) {
 		struct calm__block *block = calm__alloc(&calm__malloc, sizeof(*block));
 		if (!block)
@@ -137,7 +144,8 @@ void calm__retire_blocks(struct calm__self *self, struct calm__block *blocks)
 	calm__unlock(&bag->lock);
 }
 
-void calm__retire_large(struct calm__self *self, void *pointer, calm_release_fn *release, void *context, uint64_t bytes)
+void calm__retire_large(struct calm__self *self, void *pointer, calm_release_fn *release,
+			void *context, uint64_t bytes)
 {
 	struct calm__bag *bag = &self->bag;
 	calm__lock(&bag->lock);
@@ -177,7 +185,10 @@ void calm__bag_trim(struct calm__bag *bag)
 	calm__free_blocks(extra);
 }
 
-/* Under bag->lock. popped counts what the queue has moved on by, so an item taken from its middle counts when passed. */
+/*
+ * Under bag->lock. popped counts what the queue has moved on by, so an item taken from its middle
+ * counts when passed.
+ */
 static void count_popped(struct calm__bag *bag)
 {
 	/* order: none - changes only under bag->lock. */
@@ -185,8 +196,8 @@ static void count_popped(struct calm__bag *bag)
 }
 
 /*
- * Under bag->lock: passes over what calm__bag_take_own() took from the front, and takes emptied blocks off it: to the
- * spares, or linked to *empty. The last block stays, open, if it has room.
+ * Under bag->lock: passes over what calm__bag_take_own() took from the front, and takes emptied
+ * blocks off it: to the spares, or linked to *empty. The last block stays, open, if it has room.
  */
 static void drop_front(struct calm__bag *bag, struct calm__block **empty)
 {
@@ -223,7 +234,8 @@ bool calm__bag_pop(struct calm__bag *bag, struct calm__retired *item, struct cal
 	drop_front(bag, empty);
 	struct calm__block *block = bag->first;
 	/* order: read.safe acquire <- grace_of(): whose sections ended, their loads are done. */
-	if (!block || block->taken >= block->marked || block->stamp > load_acquire(&calm__domain.safe))
+	if (!block || block->taken >= block->marked ||
+	    block->stamp > load_acquire(&calm__domain.safe))
 		return false;
 	*item = block->items[block->taken++];
 	count_popped(bag);
@@ -231,8 +243,9 @@ bool calm__bag_pop(struct calm__bag *bag, struct calm__retired *item, struct cal
 	return true;
 }
 
-uint32_t calm__bag_take_own(struct calm__bag *bag, const void *context, struct calm__bag_place *place,
-			    struct calm__retired *items, uint32_t n, struct calm__block **empty)
+uint32_t calm__bag_take_own(struct calm__bag *bag, const void *context,
+			    struct calm__bag_place *place, struct calm__retired *items, uint32_t n,
+			    struct calm__block **empty)
 {
 	uint32_t found = 0;
 	struct calm__block *block = bag->first;
@@ -240,7 +253,8 @@ uint32_t calm__bag_take_own(struct calm__bag *bag, const void *context, struct c
 	for (; block && number < place->block; number++)
 		block = block->next;
 	for (; block && found < n; block = block->next, number++) {
-		uint32_t i = number == place->block && place->item > block->taken ? place->item : block->taken;
+		uint32_t i = number == place->block && place->item > block->taken ? place->item
+										  : block->taken;
 		for (; i < block->used && found < n; i++) {
 			if (block->items[i].context != context || !block->items[i].release)
 				continue;

@@ -15,25 +15,33 @@ static inline uint64_t calm__bag_waiting(struct calm__bag *bag)
 	return pushed - popped;
 }
 
-/* Stamps the open block without closing it, so that what it holds now becomes due. How much was ever pushed. */
+/*
+ * Stamps the open block without closing it, so that what it holds now becomes due. How much was
+ * ever pushed.
+ */
 uint64_t calm__bag_mark(struct calm__bag *bag);
 
 /* Frees spare blocks beyond what a bag keeps. The owner's. */
 void calm__bag_trim(struct calm__bag *bag);
 
-/* How far a search of a bag has come; zeroed at its start. Blocks are numbered since the bag's beginning. */
+/*
+ * How far a search of a bag has come; zeroed at its start. Blocks are numbered since the bag's
+ * beginning.
+ */
 struct calm__bag_place {
 	uint64_t block;
 	uint32_t item;
 };
 
 /*
- * Both under bag->lock; emptied blocks that are no longer needed are linked to *empty, to be freed after the lock.
- * pop takes the next pointer that is due; take_own at most n of one context, due or not, from anywhere.
+ * Both under bag->lock; emptied blocks that are no longer needed are linked to *empty, to be freed
+ * after the lock. pop takes the next pointer that is due; take_own at most n of one context, due or
+ * not, from anywhere.
  */
 bool calm__bag_pop(struct calm__bag *bag, struct calm__retired *item, struct calm__block **empty);
-uint32_t calm__bag_take_own(struct calm__bag *bag, const void *context, struct calm__bag_place *place,
-			    struct calm__retired *items, uint32_t n, struct calm__block **empty);
+uint32_t calm__bag_take_own(struct calm__bag *bag, const void *context,
+			    struct calm__bag_place *place, struct calm__retired *items, uint32_t n,
+			    struct calm__block **empty);
 
 void calm__free_blocks(struct calm__block *blocks);
 

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The calm authors */
 /*
- * Grace periods: which sections are still open that could see what was retired, and who keeps them open.
+ * Grace periods: which sections are still open that could see what was retired, and who keeps them
+ * open.
  *
- * The protocol is drawn in read.c. A scan costs a membarrier (about a microsecond, an interrupt on every processor that
- * runs the process) and a look at each record; its result, calm__domain.safe, serves every thread.
+ * The protocol is drawn in read.c. A scan costs a membarrier (about a microsecond, an interrupt on
+ * every processor that runs the process) and a look at each record; its result, calm__domain.safe,
+ * serves every thread.
  */
 #include "sync/grace.h"
 
@@ -25,12 +27,17 @@ static void note_stall_over(uint64_t oldest)
 		cas_relaxed(&stall.stalled_epoch, &stalled, 0);
 }
 
-/* Finds the oldest section, raises calm__domain.safe to it, and returns it; *oldest_record is whose. */
+/*
+ * Finds the oldest section, raises calm__domain.safe to it, and returns it; *oldest_record is
+ * whose.
+ */
 static uint64_t grace_of(uint32_t *oldest_record)
 {
-	/* order: read.epoch acquire <- seal(): what was unlinked before this epoch, before the barrier. */
+	/* order: read.epoch acquire <- seal(): what was unlinked before this epoch, before the
+	 * barrier. */
 	uint64_t oldest = load_acquire(&calm__domain.epoch);
-	/* order: none - store-load: the unlinkings before the scan; its partner is in calm__enter(). */
+	/* order: none - store-load: the unlinkings before the scan; its partner is in
+	 * calm__enter(). */
 	if (calm__asymmetric)
 		calm__membarrier();
 	else
@@ -38,8 +45,8 @@ static uint64_t grace_of(uint32_t *oldest_record)
 	*oldest_record = UINT32_MAX;
 	uint32_t used = calm__records_used();
 	for (uint32_t i = 0; i < used; i++) {
-		/* order: read.section acquire <- calm__enter(), calm__leave(), thread_exits(): a section that has
-		 * ended has done its loads. */
+		/* order: read.section acquire <- calm__enter(), calm__leave(), thread_exits(): a
+		 * section that has ended has done its loads. */
 		uint64_t epoch = load_acquire(&calm__records[i].epoch);
 		if (epoch != 0 && epoch < oldest) {
 			oldest = epoch;
@@ -48,7 +55,8 @@ static uint64_t grace_of(uint32_t *oldest_record)
 	}
 	/* order: none - only a start for the compare-and-swap. */
 	uint64_t safe = load_relaxed(&calm__domain.safe);
-	/* order: read.safe release -> calm__bag_pop(): the ended sections' loads before what is freed on another thread. */
+	/* order: read.safe release -> calm__bag_pop(): the ended sections' loads before what is
+	 * freed on another thread. */
 	while (safe < oldest && !cas_acq_rel(&calm__domain.safe, &safe, oldest))
 		;
 	note_stall_over(oldest);

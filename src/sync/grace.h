@@ -19,7 +19,10 @@ struct calm__patience {
 	unsigned turn;
 };
 
-/* calm__grace, and: whether the section in the way has been there for CALM__STALL_NS, or was known to be. */
+/*
+ * calm__grace, and: whether the section in the way has been there for CALM__STALL_NS, or was known
+ * to be.
+ */
 bool calm__stalled(struct calm__patience *patience);
 
 /* Fills in the stalls. */

@@ -3,10 +3,11 @@
 /*
  * Read sections and deferred release: epochs over an asymmetric barrier.
  *
- * A section announces the epoch in which it began; retired pointers collect in their thread's bag, in blocks. When a
- * block is full it is sealed with a stamp: a new epoch, opened by that very increment. A section that begins in an epoch
- * >= stamp has seen the increment, hence everything that was unlinked before it; so a block may go when every section
- * that began before its stamp has ended. calm__grace() finds out: heavy barrier, then the oldest announced epoch.
+ * A section announces the epoch in which it began; retired pointers collect in their thread's bag,
+ * in blocks. When a block is full it is sealed with a stamp: a new epoch, opened by that very
+ * increment. A section that begins in that epoch or later has seen the increment, hence everything
+ * that was unlinked before it; so a block may go when every section that began before its stamp has
+ * ended. calm__grace() finds out: heavy barrier, then the oldest announced epoch.
  *
  *      reader                              reclaimer
  *      epoch = domain.epoch   (acquire)    unlink
@@ -15,26 +16,31 @@
  *      load pointers                       oldest = min of all self.epoch != 0
  *      self.epoch = 0         (release)    release blocks with stamp <= oldest
  *
- * Either the reclaimer's scan sees the announcement, or the reader passed its barrier before announcing, and its loads see
- * the unlinking. Without membarrier(2) both sides execute a fence. A reader that dallies between reading domain.epoch and
- * announcing it announces an old epoch: it only delays.
+ * Either the reclaimer's scan sees the announcement, or the reader passed its barrier before
+ * announcing, and its loads see the unlinking. Without membarrier(2) both sides execute a fence. A
+ * reader that dallies between reading domain.epoch and announcing it announces an old epoch: it
+ * only delays.
  *
- * Bound. A thread whose bag holds more than CALM__BACKLOG pointers waits, at the end of its outermost section, for the
- * readers in its way: so at most CALM__BACKLOG + CALM__BLOCK_ITEMS wait per attached thread, plus what a thread retires
- * inside one section of its own. A section in its way for longer than CALM__STALL_NS is a stall: counted, its thread
- * named, and writers no longer wait for that one section; from then on memory grows with what they retire.
+ * Bound. A thread whose bag holds more than CALM__BACKLOG pointers waits, at the end of its
+ * outermost section, for the readers in its way: so at most CALM__BACKLOG + CALM__BLOCK_ITEMS wait
+ * per attached thread, plus what a thread retires inside one section of its own. A section in its
+ * way for longer than CALM__STALL_NS is a stall: counted, its thread named, and writers no longer
+ * wait for that one section; from then on memory grows with what they retire.
  *
- * No allocation is needed to read or to attach; retiring takes a 4 KiB block per 168 pointers, reserved before anything
- * is unlinked. A thread that exits leaves its bag in its record, to the record's next owner and to every thread that
- * settles meanwhile. After a fork the child keeps the caller's record and inherits the bags of the others.
+ * No allocation is needed to read or to attach; retiring takes a 4 KiB block per 168 pointers,
+ * reserved before anything is unlinked. A thread that exits leaves its bag in its record, to the
+ * record's next owner and to every thread that settles meanwhile. After a fork the child keeps the
+ * caller's record and inherits the bags of the others.
  *
- * Invariants: a bag's queue moves on in order (popped counts towards pushed), which is what calm_read_wait waits on; only
- * calm__flush takes what is one map's own from the middle. A release function runs in no section, under no lock.
+ * Invariants: a bag's queue moves on in order (popped counts towards pushed), which is what
+ * calm_read_wait waits on; only calm__flush takes what is one map's own from the middle. A release
+ * function runs in no section, under no lock.
  *
- * Source: epochs, Fraser, "Practical lock-freedom" (2004), section 5.2.3; the asymmetric barrier, Desnoyers et al.,
- * "User-Level Implementations of Read-Copy Update", IEEE TPDS 23:2 (2012), section 5.3 (there with signals).
- * Rejected: hazard pointers, a store and a barrier for each node on a chain; quiescent-state RCU, which asks every thread
- * to report in; three rotating limbo lists, where one delayed reader holds back everything rather than what it can see.
+ * Source: epochs, Fraser, "Practical lock-freedom" (2004), section 5.2.3; the asymmetric barrier,
+ * Desnoyers et al., "User-Level Implementations of Read-Copy Update", IEEE TPDS 23:2 (2012),
+ * section 5.3 (there with signals). Rejected: hazard pointers, a store and a barrier for each node
+ * on a chain; quiescent-state RCU, which asks every thread to report in; three rotating limbo
+ * lists, where one delayed reader holds back everything rather than what it can see.
  */
 #include "sync/read.h"
 
@@ -53,11 +59,13 @@ void calm__enter_slow(struct calm__self *self)
 	if (self->state & CALM__NOBODY)
 		self = calm__attach();
 	if (!calm__inside(self)) {
-		/* order: read.epoch acquire <- seal(), calm__wait_for_readers(): as in calm__enter(). */
+		/* order: read.epoch acquire <- seal(), calm__wait_for_readers(): as in
+		 * calm__enter(). */
 		uint64_t epoch = load_acquire(&calm__domain.epoch);
 		/* order: read.section release -> grace_of(): as in calm__enter(). */
 		store_release(&self->epoch, epoch);
-		/* order: none - store-load, as in calm__enter(); in full where the kernel cannot help. */
+		/* order: none - store-load, as in calm__enter(); in full where the kernel cannot
+		 * help. */
 		fence_section((self->state & CALM__FENCE) != 0);
 	}
 	if ((self->state & CALM__DEPTH) == CALM__DEPTH)
@@ -80,11 +88,16 @@ void calm__leave_slow(struct calm__self *self)
 
 /* ---- releasing ---- */
 
-/* Under the lock of the bag that the item was taken from: from here on it is in no bag, but is being released. */
+/*
+ * Under the lock of the bag that the item was taken from: from here on it is in no bag, but is
+ * being released.
+ */
 static void announce(struct calm__self *self, const void *context)
 {
-	/* order: none - the bag's lock hands it to who searches the bag, finds nothing, and then looks here. */
-	store_relaxed(&self->running[self->nested], context ? (void *)(uintptr_t)context : &calm__nobody);
+	/* order: none - the bag's lock hands it to who searches the bag, finds nothing, and then
+	 * looks here. */
+	store_relaxed(&self->running[self->nested],
+		      context ? (void *)(uintptr_t)context : &calm__nobody);
 }
 
 /* Releases items that this thread alone has, and has announced in running. */
@@ -95,9 +108,11 @@ static void run(struct calm__self *self, const struct calm__retired *items, uint
 		items[i].release(items[i].pointer, items[i].context);
 	self->nested--;
 	if (self->nested == 0)
-		/* order: none - for wait_for_releases(), which only needs to see it move; before running's edge. */
+		/* order: none - for wait_for_releases(), which only needs to see it move; before
+		 * running's edge. */
 		store_relaxed(&self->runs, load_relaxed(&self->runs) + 1);
-	/* order: read.running release -> is_running(), wait_for_releases(): the releases are done. */
+	/* order: read.running release -> is_running(), wait_for_releases(): the releases are
+	 * done. */
 	store_release(&self->running[self->nested], NULL);
 }
 
@@ -164,7 +179,8 @@ void calm__settle(struct calm__self *self)
 		if (load_relaxed(&calm__abandoned) > 0)
 			help_abandoned(self);
 		for (bool stall = false; !stall && too_much(bag);) {
-			calm__bag_mark(bag); /* what came after the last stamp would keep its block, and the block's bytes */
+			calm__bag_mark(
+				bag); /* what came after the last stamp would keep its block, and the block's bytes */
 			calm__wait_turn(patience.turn++);
 			stall = calm__stalled(&patience);
 			run_due(self, bag, UINT32_MAX);
@@ -190,7 +206,8 @@ static bool is_running(const struct calm__self *self, const void *context)
 {
 	for (uint32_t i = 0; i < calm__records_used(); i++) {
 		for (uint32_t k = 0; &calm__records[i] != self && k < CALM__NESTED; k++) {
-			/* order: read.running acquire <- run(), thread_exits(): done when it has gone. */
+			/* order: read.running acquire <- run(), thread_exits(): done when it has
+			 * gone. */
 			if (load_acquire(&calm__records[i].running[k]) == context)
 				return true;
 		}
@@ -205,13 +222,18 @@ static void wait_for_releases(void)
 		struct calm__self *other = &calm__records[i];
 		/* order: none - only whether it moves. */
 		uint64_t runs = load_relaxed(&other->runs);
-		/* order: read.running acquire <- run(), thread_exits(): done when it has gone, or another came. */
-		for (unsigned turn = 0; load_acquire(&other->running[0]) && load_relaxed(&other->runs) == runs; turn++)
+		/* order: read.running acquire <- run(), thread_exits(): done when it has gone,
+		 * or another came. */
+		for (unsigned turn = 0;
+		     load_acquire(&other->running[0]) && load_relaxed(&other->runs) == runs; turn++)
 			calm__wait_turn(turn);
 	}
 }
 
-/* Whether a bag's queue has come so far; then what was taken but still runs is announced, for wait_for_releases(). */
+/*
+ * Whether a bag's queue has come so far; then what was taken but still runs is announced, for
+ * wait_for_releases().
+ */
 static bool passed(struct calm__bag *bag, uint64_t target)
 {
 	calm__lock(&bag->lock);
@@ -224,7 +246,8 @@ static bool passed(struct calm__bag *bag, uint64_t target)
 /* Empties a bag of all that it held at the call. */
 static void flush_bag(struct calm__self *self, struct calm__bag *bag)
 {
-	uint64_t target = calm__bag_mark(bag); /* once: a mark renewed in the loop would chase a busy owner for ever */
+	uint64_t target = calm__bag_mark(
+		bag); /* once: a mark renewed in the loop would chase a busy owner for ever */
 	struct calm__patience patience = {0};
 	while (!passed(bag, target)) {
 		if (patience.turn > 0)

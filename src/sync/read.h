@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The calm authors */
 /*
- * Read sections and deferred release, as the rest of the library uses them. The algorithm is described in read.c.
+ * Read sections and deferred release, as the rest of the library uses them. The algorithm is
+ * described in read.c.
  *
  * A writer inside the library does
  *     struct calm__self *self = calm__self();
@@ -31,7 +32,10 @@
 /* Release functions that may be running inside one another on one thread. */
 #define CALM__NESTED 8
 
-/* A thread's state: how deep it is in sections, and why the end or the beginning of one may need more than a store. */
+/*
+ * A thread's state: how deep it is in sections, and why the end or the beginning of one may need
+ * more than a store.
+ */
 #define CALM__DEPTH 0xffffU
 #define CALM__DUE 0x10000U    /* a block was filled: settle at the end of the section */
 #define CALM__FENCE 0x20000U  /* no membarrier: the reader pays for the fence */
@@ -44,8 +48,8 @@ struct calm__retired {
 };
 
 /*
- * Retired pointers in order. taken <= used, marked <= used; items from taken to marked may go once calm__domain.safe >=
- * stamp. One that was taken out of turn has no release any more.
+ * Retired pointers in order. taken <= used, marked <= used; items from taken to marked may go once
+ * calm__domain.safe >= stamp. One that was taken out of turn has no release any more.
  */
 struct calm__block {
 	struct calm__block *next;
@@ -57,7 +61,10 @@ struct calm__block {
 	struct calm__retired items[CALM__BLOCK_ITEMS];
 };
 
-/* What a thread has retired: a queue of blocks, stamps rising, the last one still open. Guarded by lock, but for room. */
+/*
+ * What a thread has retired: a queue of blocks, stamps rising, the last one still open. Guarded by
+ * lock, but for room.
+ */
 struct calm__bag {
 	struct calm__lock lock;
 	struct calm__block *first; /* NULL: empty */
@@ -73,15 +80,17 @@ struct calm__bag {
 };
 
 /*
- * One per attached thread. Life: free -> attached (owner's id in thread) -> free again, when its thread exits; what its
- * bag still holds stays there, for the next owner or any helper. Never unmapped, so a reclaimer may look at any time.
+ * One per attached thread. Life: free -> attached (owner's id in thread) -> free again, when its
+ * thread exits; what its bag still holds stays there, for the next owner or any helper. Never
+ * unmapped, so a reclaimer may look at any time.
  */
 struct calm__self {
 	/* The owner's line: reclaimers only read epoch. */
-	_Alignas(CALM__LINE) shared_u64 epoch; /* 0: outside; else the epoch in which the section began */
-	uint32_t state;                        /* sections inside one another, | CALM__DUE | CALM__FENCE */
-	uint32_t nested;                       /* release functions inside one another */
-	uint32_t index;                        /* of this record: spreads striped counters */
+	_Alignas(CALM__LINE)
+		shared_u64 epoch; /* 0: outside; else the epoch in which the section began */
+	uint32_t state;           /* sections inside one another, | CALM__DUE | CALM__FENCE */
+	uint32_t nested;          /* release functions inside one another */
+	uint32_t index;           /* of this record: spreads striped counters */
 
 	_Alignas(CALM__LINE) struct calm__bag bag;
 	shared_ptr running[CALM__NESTED]; /* contexts of the release functions being run */
@@ -106,7 +115,10 @@ void calm__settle(struct calm__self *self);
 void calm__enter_slow(struct calm__self *self);
 void calm__leave_slow(struct calm__self *self);
 
-/* The calling thread's record: the one way to per-thread state, so that fibers can stand in for threads. */
+/*
+ * The calling thread's record: the one way to per-thread state, so that fibers can stand in for
+ * threads.
+ */
 static inline struct calm__self *calm__self(void)
 {
 	struct calm__self *self = calm__current;
@@ -114,8 +126,8 @@ static inline struct calm__self *calm__self(void)
 }
 
 /*
- * Both store constants where they could add and subtract: a sum would hang on the one before it, and chain each section
- * to the next through memory, 4 ns a pair.
+ * Both store constants where they could add and subtract: a sum would hang on the one before it,
+ * and chain each section to the next through memory, 4 ns a pair.
  */
 static inline void calm__enter(struct calm__self *self)
 {
@@ -124,12 +136,14 @@ static inline void calm__enter(struct calm__self *self)
 		return;
 	}
 	self->state = 1;
-	/* order: read.epoch acquire <- seal(), calm__wait_for_readers(): a section that begins in a new epoch sees what was
-	 * unlinked before that epoch was opened. */
+	/* order: read.epoch acquire <- seal(), calm__wait_for_readers(): a section that begins
+	 * in a new epoch sees what was unlinked before that epoch was opened. */
 	uint64_t epoch = load_acquire(&calm__domain.epoch);
-	/* order: read.section release -> grace_of(): keeps the last section's loads before this announcement. */
+	/* order: read.section release -> grace_of(): keeps the last section's loads before this
+	 * announcement. */
 	store_release(&self->epoch, epoch);
-	/* order: none - store-load: the announcement before the section's loads; its partner is in grace_of(). */
+	/* order: none - store-load: the announcement before the section's loads; its partner is
+	 * in grace_of(). */
 	fence_section(false);
 }
 
@@ -160,21 +174,26 @@ static inline bool calm__reserve(struct calm__self *self, uint32_t n)
 /* After calm__reserve. Never runs anything: releases happen when the outermost section ends. */
 void calm__retire(struct calm__self *self, void *pointer, calm_release_fn *release, void *context);
 
-/* The same for something large: its bytes count too, and past CALM__LARGE it is due when this section ends. */
-void calm__retire_large(struct calm__self *self, void *pointer, calm_release_fn *release, void *context,
-			uint64_t bytes);
+/*
+ * The same for something large: its bytes count too, and past CALM__LARGE it is due when this
+ * section ends.
+ */
+void calm__retire_large(struct calm__self *self, void *pointer, calm_release_fn *release,
+			void *context, uint64_t bytes);
 
 /*
- * Blocks of their own, for what must wait for something else first (sync/snap.c). After calm__reserve(CALM__BLOCK_ITEMS +
- * n), n > 0, calm__take_block() cannot fail, and n calm__retire cannot either. calm__retire_blocks() retires all that a
- * linked list of them holds, and takes the blocks back; it cannot fail and needs no reserve.
+ * Blocks of their own, for what must wait for something else first (sync/snap.c). After
+ * calm__reserve(CALM__BLOCK_ITEMS + n), n > 0, calm__take_block() cannot fail, and n calm__retire
+ * cannot either. calm__retire_blocks() retires all that a linked list of them holds, and takes the
+ * blocks back; it cannot fail and needs no reserve.
  */
 struct calm__block *calm__take_block(struct calm__self *self);
 void calm__retire_blocks(struct calm__self *self, struct calm__block *blocks);
 
 /*
- * Waits until everything retired before the call has been released, and no release function with this context is running
- * on another thread. CALM_EBUSY: inside a section, or CALM__NESTED release functions deep.
+ * Waits until everything retired before the call has been released, and no release function with
+ * this context is running on another thread. CALM_EBUSY: inside a section, or CALM__NESTED release
+ * functions deep.
  */
 calm_status calm__flush(const void *context);
 

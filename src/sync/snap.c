@@ -3,20 +3,22 @@
 /*
  * Open snapshots and dead lists.
  *
- * Opening takes the stamp S = epoch and increments the epoch, so everything written before carries a stamp <= S and
- * everything after one > S. A displaced pointer with the life [birth, death) is seen by the open snapshots with birth <=
- * S < death. It goes to the dead list of the newest of them. When a snapshot closes, each pointer on its list passes to
- * the next older snapshot if it was born by then, and else is retired: every pointer is on the list of the newest open
- * snapshot that sees it, and goes as soon as there is none. So one hot key under one long snapshot keeps one version, not
- * all of them.
+ * Opening takes the stamp S = epoch and increments the epoch, so everything written before carries
+ * a stamp <= S and everything after one > S. A displaced pointer with the life [birth, death) is
+ * seen by the open snapshots with birth <= S < death. It goes to the dead list of the newest of
+ * them. When a snapshot closes, each pointer on its list passes to the next older snapshot if it
+ * was born by then, and else is retired: every pointer is on the list of the newest open snapshot
+ * that sees it, and goes as soon as there is none. So one hot key under one long snapshot keeps one
+ * version, not all of them.
  *
- * A budget may oust a snapshot while it is in use, being opened or being closed: it is stale at once, and leaves the list
- * when its last user does. use = number of users, the opener's among them, with SNAP_STALE set by the ousting and
- * SNAP_GONE by the one thread that frees what it kept: the ouster, the last user or the closer. The struct itself is
- * freed by the later of that thread and the closer.
+ * A budget may oust a snapshot while it is in use, being opened or being closed: it is stale at
+ * once, and leaves the list when its last user does. use = number of users, the opener's among
+ * them, with SNAP_STALE set by the ousting and SNAP_GONE by the one thread that frees what it kept:
+ * the ouster, the last user or the closer. The struct itself is freed by the later of that thread
+ * and the closer.
  *
- * Source: dead lists, Ahrens, "How ZFS snapshots really work" (BSDCan 2019).
- * Rejected: one list of the dead, searched at every close; the same without births, which keeps every version that was
+ * Source: dead lists, Ahrens, "How ZFS snapshots really work" (BSDCan 2019). Rejected: one list of
+ * the dead, searched at every close; the same without births, which keeps every version that was
  * displaced under a snapshot, seen or not.
  */
 #include "sync/snap.h"
@@ -60,7 +62,8 @@ bool calm__snap_use(struct calm__snap *snap)
 	do {
 		if (use >= SNAP_STALE)
 			return false;
-		/* order: snap.use acquire <- calm__snap_done(), calm__snaps_oust(): users are counted one by one. */
+		/* order: snap.use acquire <- calm__snap_done(), calm__snaps_oust(): users are
+		 * counted one by one. */
 	} while (!cas_acq_rel(&snap->use, &use, use + 1));
 	return true;
 }
@@ -75,7 +78,8 @@ static bool claim(struct calm__snap *snap)
 
 bool calm__snap_done(struct calm__snap *snap)
 {
-	/* order: snap.use release -> claim(), calm__snap_use(), calm__snap_closes(): this user's reads come before. */
+	/* order: snap.use release -> claim(), calm__snap_use(), calm__snap_closes(): this user's
+	 * reads come before. */
 	return add_acq_rel(&snap->use, (uint64_t)-1) == SNAP_STALE + 1 && claim(snap);
 }
 
@@ -89,7 +93,8 @@ bool calm__snaps_oust(struct calm__snaps *snaps, struct calm__snap **gone)
 	if (snap == snaps->newest)
 		snap = NULL;
 	if (snap) {
-		/* order: none - under snaps->lock. What is still used is as good as freed: its users will leave. */
+		/* order: none - under snaps->lock. What is still used is as good as freed: its
+		 * users will leave. */
 		add_relaxed(&snaps->history, -snap->bytes);
 		snap->bytes = 0;
 		/* order: snap.use release -> calm__snap_use(): from here on nobody is let in. */
@@ -105,7 +110,8 @@ bool calm__snap_closes(struct calm__snap *snap)
 {
 	/* order: none - only a start for the compare-and-swap. */
 	uint64_t use = load_relaxed(&snap->use);
-	/* order: snap.use acquire <- calm__snap_done(): the users before this close have read what they read. */
+	/* order: snap.use acquire <- calm__snap_done(): the users before this close have read
+	 * what they read. */
 	while (!cas_acq_rel(&snap->use, &use, use | SNAP_STALE | SNAP_GONE))
 		;
 	return (use & SNAP_GONE) == 0;
@@ -113,12 +119,16 @@ bool calm__snap_closes(struct calm__snap *snap)
 
 bool calm__snap_drop(struct calm__snap *snap)
 {
-	/* order: snap.holders release -> calm__snap_drop(): each holder's last use before the free. */
+	/* order: snap.holders release -> calm__snap_drop(): each holder's last use before the
+	 * free. */
 	/* order: snap.holders acquire <- calm__snap_drop(): the last one frees. */
 	return add_acq_rel(&snap->holders, (uint32_t)-1) == 1;
 }
 
-/* Parts what the older snapshots still see (the front, up to *end) from the rest. In place: a close cannot fail. */
+/*
+ * Parts what the older snapshots still see (the front, up to *end) from the rest. In place: a close
+ * cannot fail.
+ */
 static struct calm__block *part(struct calm__block *blocks, uint64_t older, uint32_t *end)
 {
 	struct calm__block *keep = blocks;
@@ -140,9 +150,12 @@ static struct calm__block *part(struct calm__block *blocks, uint64_t older, uint
 	return keep;
 }
 
-/* Under snaps->lock: what the next older snapshot sees becomes its own; the rest, with context, is left in the result. */
-static struct calm__block *inherit(struct calm__snap *older, struct calm__block *blocks, struct calm__self *self,
-				   void *context)
+/*
+ * Under snaps->lock: what the next older snapshot sees becomes its own; the rest, with context, is
+ * left in the result.
+ */
+static struct calm__block *inherit(struct calm__snap *older, struct calm__block *blocks,
+				   struct calm__self *self, void *context)
 {
 	uint32_t kept;
 	struct calm__block *edge = part(blocks, older->stamp, &kept);
@@ -168,7 +181,8 @@ static uint64_t items(const struct calm__block *block)
 	return sum;
 }
 
-void calm__snap_leave(struct calm__snaps *snaps, struct calm__snap *snap, struct calm__self *self, void *context)
+void calm__snap_leave(struct calm__snaps *snaps, struct calm__snap *snap, struct calm__self *self,
+		      void *context)
 {
 	calm__lock(&snaps->lock);
 	if (snap->newer)
@@ -196,10 +210,11 @@ void calm__snap_leave(struct calm__snaps *snaps, struct calm__snap *snap, struct
 	calm__retire_blocks(self, blocks);
 }
 
-void calm__displace(struct calm__snaps *snaps, struct calm__self *self, uint64_t birth, uint64_t death,
-		    struct calm__retired item)
+void calm__displace(struct calm__snaps *snaps, struct calm__self *self, uint64_t birth,
+		    uint64_t death, struct calm__retired item)
 {
-	/* order: none - a snapshot that sees the pointer was opened under the lock that the caller has held since. */
+	/* order: none - a snapshot that sees the pointer was opened under the lock that the
+	 * caller has held since. */
 	if (load_relaxed(&snaps->open) == 0) {
 		calm__retire(self, item.pointer, item.release, item.context);
 		return;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The calm authors */
 /*
- * Counters that many threads change and few read: a cell per group of threads, each on its own lines; the sum is exact
- * when no thread is changing it.
+ * Counters that many threads change and few read: a cell per group of threads, each on its own
+ * lines; the sum is exact when no thread is changing it.
  *
  * Rejected: one cell per thread, which would tie a map's size to the number of threads.
  */
@@ -21,15 +21,16 @@ struct calm__stripes {
 	} cells[CALM__STRIPES];
 };
 
-static inline void calm__stripes_add(struct calm__stripes *stripes, const struct calm__self *self, int64_t n)
+static inline void calm__stripes_add(struct calm__stripes *stripes, const struct calm__self *self,
+				     int64_t n)
 {
 	/* order: none - a count publishes nothing. */
 	add_relaxed(&stripes->cells[self->index % CALM__STRIPES].count, n);
 }
 
 /*
- * Adds one, for statistics only: without a read-modify-write, so that two threads on one cell may lose counts to each other.
- * About a nanosecond.
+ * Adds one, for statistics only: without a read-modify-write, so that two threads on one cell may
+ * lose counts to each other. About a nanosecond.
  */
 static inline void calm__stripes_tally(struct calm__stripes *stripes, const struct calm__self *self)
 {

@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The calm authors */
 /*
- * Threads: a record each, taken at the thread's first section and given back when it exits, without registration.
+ * Threads: a record each, taken at the thread's first section and given back when it exits, without
+ * registration.
  *
- * Records lie in one array that is never unmapped, so a scan may look at any of them at any time; what no thread has used
- * yet has no memory behind it. A thread that exits gives its record back with what its bag still holds: to the next
- * owner, and to every thread that settles meanwhile.
+ * Records lie in one array that is never unmapped, so a scan may look at any of them at any time;
+ * what no thread has used yet has no memory behind it. A thread that exits gives its record back
+ * with what its bag still holds: to the next owner, and to every thread that settles meanwhile.
  *
- * Fork: the child has one thread. Before it, all bags are locked, so that they are whole in the child; there, every
- * other record is free, its section over, and its bag inherited. What another thread was just releasing is lost to the
- * child. Locks of maps that other threads held at that moment stay held: the child must not use such a map.
+ * Fork: the child has one thread. Before it, all bags are locked, so that they are whole in the
+ * child; there, every other record is free, its section over, and its bag inherited. What another
+ * thread was just releasing is lost to the child. Locks of maps that other threads held at that
+ * moment stay held: the child must not use such a map.
  *
- * Rejected: records in thread-local storage, linked on attach (a key destructor that runs after ours would link a record
- * that is about to vanish); records from malloc (a thread's first read could fail).
+ * Rejected: records in thread-local storage, linked on attach (a key destructor that runs after
+ * ours would link a record that is about to vanish); records from malloc (a thread's first read
+ * could fail).
  */
 #include "sync/thread.h"
 
@@ -28,7 +31,8 @@
 #endif
 
 struct calm__self calm__nobody = {.state = CALM__NOBODY};
-_Thread_local struct calm__self *calm__current __attribute__((tls_model("initial-exec"))) = &calm__nobody;
+_Thread_local struct calm__self *calm__current
+	__attribute__((tls_model("initial-exec"))) = &calm__nobody;
 
 struct calm__self calm__records[CALM__THREADS];
 shared_u32 calm__threads_used;
@@ -50,7 +54,8 @@ static void put_free(struct calm__self *self)
 	self->next_free = threads.free;
 	threads.free = self;
 	if (calm__bag_waiting(&self->bag) > 0)
-		/* order: read.abandoned release -> help_abandoned(): that the record is free, before it counts. */
+		/* order: read.abandoned release -> help_abandoned(): that the record is free,
+		 * before it counts. */
 		add_acq_rel(&calm__abandoned, 1);
 }
 
@@ -60,10 +65,11 @@ static void thread_exits(void *pointer)
 	self->state &= ~CALM__DEPTH;
 	self->nested = 0;
 	for (uint32_t k = 0; k < CALM__NESTED; k++)
-		/* order: read.running release -> is_running(), wait_for_releases(): a release function that ends its
-		 * thread is done. */
+		/* order: read.running release -> is_running(), wait_for_releases(): a release
+		 * function that ends its thread is done. */
 		store_release(&self->running[k], NULL);
-	/* order: read.section release -> grace_of(): a thread that exits inside a section ends it. */
+	/* order: read.section release -> grace_of(): a thread that exits inside a section ends
+	 * it. */
 	store_release(&self->epoch, 0);
 	calm__exit_settle(self);
 	calm__current = &calm__nobody;
@@ -113,7 +119,8 @@ static void start(void)
 {
 	calm__asymmetric = !CALM__FENCED && calm__membarrier_register();
 	if (pthread_key_create(&threads.exits, thread_exits) != 0)
-		calm__misuse("calm_read_begin", "no thread key left: the process has used all PTHREAD_KEYS_MAX");
+		calm__misuse("calm_read_begin",
+			     "no thread key left: the process has used all PTHREAD_KEYS_MAX");
 	pthread_atfork(fork_prepare, fork_unlock, fork_child);
 }
 
@@ -131,7 +138,8 @@ struct calm__self *calm__attach(void)
 		} else if (used < CALM__THREADS) {
 			self = &calm__records[used];
 			self->index = used;
-			/* order: read.used release -> calm__records_used(): the record before its number. */
+			/* order: read.used release -> calm__records_used(): the record before
+			 * its number. */
 			store_release(&calm__threads_used, used + 1);
 		}
 		if (self) {

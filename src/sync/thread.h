@@ -9,7 +9,7 @@
 extern struct calm__self calm__records[CALM__THREADS];
 extern shared_u32 calm__threads_used; /* records ever attached: where a scan ends */
 extern shared_u32 calm__abandoned;    /* free records whose bags may not be empty: a hint */
-extern bool calm__asymmetric;         /* membarrier is there; set before the first record is attached */
+extern bool calm__asymmetric; /* membarrier is there; set before the first record is attached */
 
 static inline uint32_t calm__records_used(void)
 {

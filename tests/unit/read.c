@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The calm authors */
 /*
- * Read sections and deferred release: nothing goes while a section that could see it is open, everything goes after,
- * once; the bound on what waits; stalls; threads that exit; fork; release functions that use calm; no memory.
+ * Read sections and deferred release: nothing goes while a section that could see it is open,
+ * everything goes after, once; the bound on what waits; stalls; threads that exit; fork; release
+ * functions that use calm; no memory.
  */
 #include <calm/calm.h>
 
@@ -163,7 +164,8 @@ static void backlog_stays_within_its_bound(void **state)
 	calm_map_stats(NULL, &before);
 	for (int i = 0; i < THREADS; i++) {
 		retirers[i] = (struct retirer){.n = n, .seed = (unsigned)i};
-		assert_int_equal(pthread_create(&retirers[i].thread, NULL, retire_many, &retirers[i]), 0);
+		assert_int_equal(
+			pthread_create(&retirers[i].thread, NULL, retire_many, &retirers[i]), 0);
 	}
 	for (int i = 0; i < THREADS; i++)
 		pthread_join(retirers[i].thread, NULL);
@@ -176,8 +178,9 @@ static void backlog_stays_within_its_bound(void **state)
 	assert_int_equal(atomic_load(&released), THREADS * n);
 	calm_map_stats(NULL, &stats);
 	assert_int_equal(stats.retired, 0);
-	print_message("%ld retired by %d threads: peak %lu, bound %lu, waiting at the end %lu\n", THREADS * n, THREADS,
-		      (unsigned long)stats.retired_peak, (unsigned long)(THREADS + 4) * (BACKLOG + BLOCK + 8),
+	print_message("%ld retired by %d threads: peak %lu, bound %lu, waiting at the end %lu\n",
+		      THREADS * n, THREADS, (unsigned long)stats.retired_peak,
+		      (unsigned long)(THREADS + 4) * (BACKLOG + BLOCK + 8),
 		      (unsigned long)stats.retired);
 }
 
@@ -376,7 +379,8 @@ static void *without_memory(void *pointer)
 	(void)pointer;
 	void *object = malloc(8), *other = malloc(8);
 	atomic_store(&fail_malloc, true);
-	/* A fresh record has no block: outside a section calm waits and releases, inside it cannot. */
+	/* A fresh record has no block: outside a section calm waits and releases, inside it
+	 * cannot. */
 	assert_int_equal(calm_retire(object, count, NULL), CALM_OK);
 	assert_int_equal(atomic_load(&released), 1);
 	calm_read_begin();
