@@ -50,8 +50,7 @@ typedef enum calm_status {
 	CALM_EKEY = -3,         /* a key of the other kind, or longer than CALM_KEY_SIZE_MAX */
 	CALM_EUNSUPPORTED = -4, /* this kind of map cannot do that */
 	CALM_ESTALE = -5,       /* the snapshot was ousted to keep its map within snapshot_budget */
-	CALM_EBUSY =
-		-6 /* a snapshot is open, or the caller is in a read section and would wait for itself */
+	CALM_EBUSY = -6         /* a snapshot is open, or the caller would wait for itself */
 } calm_status;
 
 /* A short English description, never NULL, static; "unknown status" for a number that is none. */

@@ -37,15 +37,15 @@ typedef enum calm_key_kind {
 } calm_key_kind;
 
 typedef struct calm_options {
-	size_t size; /* sizeof(calm_options), set by CALM_OPTIONS_INIT: lets the struct grow */
+	size_t size;              /* sizeof(calm_options), set by CALM_OPTIONS_INIT */
 	calm_key_kind keys;       /* default CALM_KEYS_WORD */
 	size_t capacity;          /* entries expected; 0 starts small */
 	calm_release_fn *release; /* NULL: values are never released */
-	void *context;            /* passed to release; must live until calm_map_destroy returned */
+	void *context;            /* for release; must live until calm_map_destroy returned */
 	const calm_allocator *allocator; /* copied; NULL: malloc */
-	uint64_t seed; /* of the hash; 0: drawn from the system; fixed: repeatable, and floodable */
-	size_t snapshot_budget; /* bytes of history; past it the oldest snapshot is CALM_ESTALE; 0: no limit */
-	unsigned shards; /* shardmap: 1 to 65536; 0: 32 */
+	uint64_t seed;          /* of the hash; 0: a random one; fixed: repeatable, and floodable */
+	size_t snapshot_budget; /* bytes of history; past it the oldest snapshot is ousted; 0: none */
+	unsigned shards;        /* shardmap: 1 to 65536; 0: 32 */
 } calm_options;
 
 /* clang-format off */
@@ -241,17 +241,18 @@ typedef struct calm_stats {
 	uint64_t oldest_snapshot_ns; /* age of the oldest open one; 0: none */
 
 	uint64_t hits;       /* syncmap: loads answered without the mutex; approximate */
-	uint64_t misses;     /* syncmap: operations that had to take the mutex to look in dirty */
+	uint64_t misses;     /* syncmap: operations that took the mutex to look in dirty */
 	uint64_t promotions; /* syncmap: dirty became the read-only table */
-	uint64_t copies; /* tables copied: syncmap's dirty, lockmap's snapshots, cowmap's writes */
+	uint64_t copies;     /* of tables: syncmap's dirty, lockmap's snapshots, cowmap's writes */
 	uint64_t copied_bytes; /* bytes of those copies */
 	uint64_t resizes;      /* tables grown or shrunk */
 
-	uint64_t retired;      /* process: waiting for readers now (pointers, of all threads) */
-	uint64_t retired_peak; /* process: the most that ever waited */
-	uint64_t stalls; /* process: times a writer stopped waiting for a reader (see calm_read_begin) */
-	int stalled_thread; /* process: kernel id of the thread that stalls reclamation now; 0: none */
-	char stalled_name[16]; /* process: its name, "" if none or unknown */
+	/* Of the whole process. */
+	uint64_t retired;      /* pointers of all threads that wait for readers now */
+	uint64_t retired_peak; /* the most that ever did: each thread's own, added up */
+	uint64_t stalls;    /* times a writer stopped waiting for a reader; see calm_read_begin */
+	int stalled_thread; /* kernel id of the thread that stalls reclamation now; 0: none */
+	char stalled_name[16]; /* its name, "" if none or unknown */
 } calm_stats;
 
 /* Fills *out; NULL map: only the process's part, the rest zero. O(threads). */
