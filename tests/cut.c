@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The calm authors */
 /*
- * Snapshots as cuts: writers number their writes, and every snapshot must be exactly a prefix of each one's history,
- * the same when read again, and never newer than a later load. Kinds without snapshots are held to what the live walk promises.
- * Every kind of map and of key, at 2, 8 and 32 threads; each checker is also shown to bite.
+ * Snapshots as cuts: writers number their writes, and every snapshot must be exactly a prefix of
+ * each one's history, the same when read again, and never newer than a later load. Kinds without
+ * snapshots are held to what the live walk promises. Every kind of map and of key, at 2, 8 and 32
+ * threads; each checker is also shown to bite.
  */
 #include "suite.h"
 
@@ -29,7 +30,10 @@ static struct kit_cut_plan plan_for(const struct suite *on, unsigned writers, un
 	};
 }
 
-/* A lock that prefers writers may keep the walkers of a run out, and a short run its writers: not of all runs. */
+/*
+ * A lock that prefers writers may keep the walkers of a run out, and a short run its writers: not
+ * of all runs.
+ */
 static void is_exact(struct kit_cut_plan *plan)
 {
 	uint64_t traversals = 0;
@@ -38,7 +42,8 @@ static void is_exact(struct kit_cut_plan *plan)
 		struct kit_cut_result result;
 		assert_int_equal(kit_cut_run(plan, &result), CALM_OK);
 		if (result.report.total > 0)
-			fail_msg("%llu violations (CALM_TEST_SEED=%llu):\n%s", (unsigned long long)result.report.total,
+			fail_msg("%llu violations (CALM_TEST_SEED=%llu):\n%s",
+				 (unsigned long long)result.report.total,
 				 (unsigned long long)plan->seed, result.report.text);
 		assert_true(result.bindings >= result.traversals * (plan->entries - plan->touched));
 		traversals += result.traversals;
@@ -76,7 +81,10 @@ static void cut_while_it_grows(void **state)
 	is_exact(&plan);
 }
 
-/* Few entries, mostly deleted again: the cut must not show one writer's delete without the store before it. */
+/*
+ * Few entries, mostly deleted again: the cut must not show one writer's delete without the store
+ * before it.
+ */
 static void cut_few_entries(void **state)
 {
 	struct kit_cut_plan plan = plan_for(*state, 4, 4);
@@ -97,7 +105,8 @@ static void cut_every_pass(void **state)
 static void a_planted_fault_is_found(void **state)
 {
 	/* Those that no live walk could show either. */
-	static const enum kit_plant plants[] = {KIT_PLANT_TWICE, KIT_PLANT_MISSING, KIT_PLANT_ALIEN};
+	static const enum kit_plant plants[] = {KIT_PLANT_TWICE, KIT_PLANT_MISSING,
+						KIT_PLANT_ALIEN};
 	for (size_t i = 0; i < SUITE_COUNT(plants); i++) {
 		struct kit_cut_plan plan = plan_for(*state, 2, 1);
 		struct kit_cut_result result;

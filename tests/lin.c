@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The calm authors */
 /*
- * Histories of concurrent calls, recorded and checked for linearizability: every kind of map and of key, at 2, 8 and 32
- * threads, on few keys, where all contend, and on many, where the map grows. Maps start small and are replaced after two
- * rounds, so that growth is under way in most of them; clear is in the mix.
+ * Histories of concurrent calls, recorded and checked for linearizability: every kind of map and of
+ * key, at 2, 8 and 32 threads, on few keys, where all contend, and on many, where the map grows.
+ * Maps start small and are replaced after two rounds, so that growth is under way in most of them;
+ * clear is in the mix.
  */
 #include "suite.h"
 
@@ -38,7 +39,8 @@ static void is_linearizable(const struct suite *on, struct kit_lin_plan *plan)
 	assert_int_equal(kit_lin_run(plan, &result), CALM_OK);
 	if (result.report.violations + result.report.undecided > 0)
 		fail_msg("%llu keys not linearizable, %llu undecided (CALM_TEST_SEED=%llu):\n%s",
-			 (unsigned long long)result.report.violations, (unsigned long long)result.report.undecided,
+			 (unsigned long long)result.report.violations,
+			 (unsigned long long)result.report.undecided,
 			 (unsigned long long)plan->seed, result.report.text);
 	assert_int_equal(result.failed, 0);
 	assert_true(result.rounds > 0);
@@ -89,7 +91,10 @@ static void many_keys_32_threads(void **state)
 	many_keys(*state, 32);
 }
 
-/* Mostly inserts and deletes of ever the same keys: the map grows and shrinks, syncmap expunges and revives. */
+/*
+ * Mostly inserts and deletes of ever the same keys: the map grows and shrinks, syncmap expunges and
+ * revives.
+ */
 static void inserts_and_deletes(void **state)
 {
 	struct kit_lin_plan plan = {.threads = 8, .keys = MANY / 4};
@@ -115,8 +120,9 @@ static void hot_reads(void **state)
 int main(int argc, char **argv)
 {
 	static const struct suite_test tests[] = {
-		SUITE_TEST(few_keys_2_threads),	  SUITE_TEST(few_keys_8_threads),   SUITE_TEST(few_keys_32_threads),
-		SUITE_TEST(many_keys_2_threads),  SUITE_TEST(many_keys_8_threads),  SUITE_TEST(many_keys_32_threads),
+		SUITE_TEST(few_keys_2_threads),  SUITE_TEST(few_keys_8_threads),
+		SUITE_TEST(few_keys_32_threads), SUITE_TEST(many_keys_2_threads),
+		SUITE_TEST(many_keys_8_threads), SUITE_TEST(many_keys_32_threads),
 		SUITE_TEST(inserts_and_deletes), SUITE_TEST(hot_reads),
 	};
 	return suite_run(argc, argv, tests, SUITE_COUNT(tests), NULL, 0);

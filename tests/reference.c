@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The calm authors */
 /*
- * Random sequences of every verb against a reference: an array of bindings by key number, whose snapshots are copies. An
- * episode is a map of few, some or many keys, with plain values or with items to release, and ends with the map's
- * destruction, when everything must be accounted for. A failure prints the seed, which CALM_TEST_SEED sets.
+ * Random sequences of every verb against a reference: an array of bindings by key number, whose
+ * snapshots are copies. An episode is a map of few, some or many keys, with plain values or with
+ * items to release, and ends with the map's destruction, when everything must be accounted for. A
+ * failure prints the seed, which CALM_TEST_SEED sets.
  */
 #include "suite.h"
 
@@ -50,9 +51,11 @@ struct run {
 
 static void failed(const struct run *run, int line, const char *what)
 {
-	fail_msg("%s, %s keys: %s at step %llu, %s: not so: %s\nline %d; to repeat: CALM_TEST_SEED=%llu", run->on->kind->name,
-		 run->on->keys == CALM_KEYS_WORD ? "word" : "byte", run->counted ? "items" : "plain values",
-		 (unsigned long long)run->step, run->verb, what, line, (unsigned long long)run->seed);
+	fail_msg(
+		"%s, %s keys: %s at step %llu, %s: not so: %s\nline %d; to repeat: CALM_TEST_SEED=%llu",
+		run->on->kind->name, run->on->keys == CALM_KEYS_WORD ? "word" : "byte",
+		run->counted ? "items" : "plain values", (unsigned long long)run->step, run->verb,
+		what, line, (unsigned long long)run->seed);
 }
 
 #define expect(condition) ((condition) ? (void)0 : failed(run, __LINE__, #condition))
@@ -108,7 +111,8 @@ static void unbind(struct model *model, uint64_t i)
 
 /* ---- single keys ---- */
 
-static void check_load(struct run *run, const struct model *model, uint64_t i, calm_status status, const void *value)
+static void check_load(struct run *run, const struct model *model, uint64_t i, calm_status status,
+		       const void *value)
 {
 	expect(status == (model->present[i] ? CALM_OK : CALM_ABSENT));
 	expect(value == (model->present[i] ? model->values[i] : SUITE_UNTOUCHED));
@@ -191,7 +195,8 @@ static calm_status change(calm_key key, bool present, void **value, bool *keep, 
 {
 	struct change_to *to = context;
 	const struct model *now = &to->run->now;
-	if (suite_index(key) != to->i || present != now->present[to->i] || (present && *value != now->values[to->i]))
+	if (suite_index(key) != to->i || present != now->present[to->i] ||
+	    (present && *value != now->values[to->i]))
 		to->run->wrong = "update was shown another binding";
 	*value = to->value;
 	*keep = to->keep;
@@ -200,7 +205,8 @@ static calm_status change(calm_key key, bool present, void **value, bool *keep, 
 
 static void do_update(struct run *run, uint64_t i)
 {
-	struct change_to to = {run, i, new_value(run), below(run, 3) > 0, below(run, 4) > 0 ? CALM_OK : CALM_PRESENT};
+	struct change_to to = {run, i, new_value(run), below(run, 3) > 0,
+			       below(run, 4) > 0 ? CALM_OK : CALM_PRESENT};
 	expect(calm_map_update(run->map, key_at(run, i), change, &to) == to.status);
 	expect(!run->wrong);
 	if (to.status == CALM_OK && to.keep)
@@ -341,13 +347,15 @@ static void step_through(struct run *run, const struct open *open)
 	}
 }
 
-static int visit_difference(calm_key key, bool before, void *old_value, bool after, void *new_value, void *context)
+static int visit_difference(calm_key key, bool before, void *old_value, bool after, void *new_value,
+			    void *context)
 {
 	struct run *run = context;
 	uint64_t i = suite_index(key);
 	if (i >= run->keys || before != run->older->present[i] || after != run->against->present[i])
 		run->wrong = "a difference that is none";
-	else if ((before && old_value != run->older->values[i]) || (after && new_value != run->against->values[i]))
+	else if ((before && old_value != run->older->values[i]) ||
+		 (after && new_value != run->against->values[i]))
 		run->wrong = "a difference of other values";
 	else if (before && after && old_value == new_value)
 		run->wrong = "a difference without one";
@@ -366,7 +374,8 @@ static void compare(struct run *run, const struct open *older, const struct open
 	for (uint64_t i = 0; i < run->keys; i++) {
 		bool before = older->model.present[i];
 		bool after = newer->model.present[i];
-		differ += before != after || (before && older->model.values[i] != newer->model.values[i]);
+		differ += before != after ||
+			  (before && older->model.values[i] != newer->model.values[i]);
 	}
 	begin(run, &newer->model);
 	run->older = &older->model;
@@ -431,7 +440,8 @@ static void do_clear(struct run *run)
 /* One verb. What costs O(keys) comes once in that many steps. */
 static void do_rare(struct run *run)
 {
-	static const char *const names[] = {"each", "walk", "clear or drain", "size", "reserve", "read_wait"};
+	static const char *const names[] = {"each", "walk",    "clear or drain",
+					    "size", "reserve", "read_wait"};
 	uint64_t which = below(run, 6);
 	run->verb = names[which];
 	if (which == 0 || (which == 1 && run->on->kind->snapshots))
@@ -448,12 +458,22 @@ static void do_rare(struct run *run)
 
 static void step(struct run *run)
 {
-	static const char *const names[] = {"load", "store", "swap", "load_or_store", "compare_and_swap", "delete",
-					    "load_and_delete", "compare_and_delete", "update", "load_many", "apply",
+	static const char *const names[] = {"load",
+					    "store",
+					    "swap",
+					    "load_or_store",
+					    "compare_and_swap",
+					    "delete",
+					    "load_and_delete",
+					    "compare_and_delete",
+					    "update",
+					    "load_many",
+					    "apply",
 					    "snapshot"};
 	uint64_t i = below(run, run->keys);
-	uint64_t which = below(run, 2) == 0 ? (below(run, 16) < run->inserts ? 1 + below(run, 4) : 5 + below(run, 3))
-					     : below(run, SUITE_COUNT(names));
+	uint64_t which = below(run, 2) == 0 ? (below(run, 16) < run->inserts ? 1 + below(run, 4)
+									     : 5 + below(run, 3))
+					    : below(run, SUITE_COUNT(names));
 	if (below(run, run->keys + 20) == 0) {
 		do_rare(run);
 		return;

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The calm authors */
 /*
- * What the suites share: a test is written once and runs on every kind of map that exists, with word and with byte keys;
- * a kind that answers CALM_EUNSUPPORTED is a skipped test. Numbered keys, values that know whether they live, an
- * allocator that counts and fails, threads that start together.
+ * What the suites share: a test is written once and runs on every kind of map that exists, with
+ * word and with byte keys; a kind that answers CALM_EUNSUPPORTED is a skipped test. Numbered keys,
+ * values that know whether they live, an allocator that counts and fails, threads that start
+ * together.
  *
- * CALM_TEST_SCALE multiplies what suite_long() returns; CALM_TEST_SEED is what suite_seed() returns; the first argument
- * of a program is a filter of test names ("lockmap, bytes: *").
+ * CALM_TEST_SCALE multiplies what suite_long() returns; CALM_TEST_SEED is what suite_seed()
+ * returns; the first argument of a program is a filter of test names ("lockmap, bytes: *").
  *
  * cmocka's assertions jump, so they are for the main thread; suite_check() aborts, and is for all.
  */
@@ -43,7 +44,13 @@ struct suite {
 };
 
 /* What a test is for, where not for all. */
-enum suite_only { SUITE_WORDS = 1, SUITE_BYTES = 2, SUITE_SNAPSHOTS = 4, SUITE_NO_SNAPSHOTS = 8, SUITE_ORDERED = 16 };
+enum suite_only {
+	SUITE_WORDS = 1,
+	SUITE_BYTES = 2,
+	SUITE_SNAPSHOTS = 4,
+	SUITE_NO_SNAPSHOTS = 8,
+	SUITE_ORDERED = 16
+};
 
 struct suite_test {
 	const char *name;
@@ -83,8 +90,8 @@ static inline uint64_t suite_seed(void)
 /* ---- keys and plain values ---- */
 
 /*
- * The i-th key. A byte key is the number, NULs and all, and up to 24 bytes more. It lies in a ring of the thread's: good until 64
- * keys later.
+ * The i-th key. A byte key is the number, NULs and all, and up to 24 bytes more. It lies in a ring
+ * of the thread's: good until 64 keys later.
  */
 static inline calm_key suite_key(const struct suite *on, uint64_t i)
 {
@@ -117,18 +124,18 @@ static inline void *suite_int(uint64_t number)
 /* What no call should leave in a result, or find there. */
 #define SUITE_UNTOUCHED suite_int(0x756e746f75636864)
 
-#define assert_bound(map, key, expected)                                                                               \
-	do {                                                                                                           \
-		void *bound_ = SUITE_UNTOUCHED;                                                                        \
-		assert_int_equal(calm_map_load(map, key, &bound_), CALM_OK);                                           \
-		assert_ptr_equal(bound_, expected);                                                                    \
+#define assert_bound(map, key, expected)                                     \
+	do {                                                                 \
+		void *bound_ = SUITE_UNTOUCHED;                              \
+		assert_int_equal(calm_map_load(map, key, &bound_), CALM_OK); \
+		assert_ptr_equal(bound_, expected);                          \
 	} while (0)
 
-#define assert_absent(map, key)                                                                                        \
-	do {                                                                                                           \
-		void *absent_ = SUITE_UNTOUCHED;                                                                       \
-		assert_int_equal(calm_map_load(map, key, &absent_), CALM_ABSENT);                                      \
-		assert_ptr_equal(absent_, SUITE_UNTOUCHED);                                                            \
+#define assert_absent(map, key)                                                   \
+	do {                                                                      \
+		void *absent_ = SUITE_UNTOUCHED;                                  \
+		assert_int_equal(calm_map_load(map, key, &absent_), CALM_ABSENT); \
+		assert_ptr_equal(absent_, SUITE_UNTOUCHED);                       \
 	} while (0)
 
 /* ---- values that know whether they live ---- */
@@ -167,7 +174,10 @@ static inline uint64_t suite_item_number(void *value)
 	return number;
 }
 
-/* A calm_release_fn. Its memory is kept for a while, so that a second release, or a late reader, finds the mark. */
+/*
+ * A calm_release_fn. Its memory is kept for a while, so that a second release, or a late reader,
+ * finds the mark.
+ */
 static inline void suite_item_release(void *value, void *context)
 {
 	static _Atomic(struct suite_item *) quarantine[SUITE_QUARANTINE];
@@ -255,7 +265,8 @@ static inline calm_options suite_options(const struct suite *on)
 }
 
 /* A map whose values are plain, or items of `items`; with malloc, or with `heap`. */
-static inline calm_map *suite_map(const struct suite *on, struct suite_items *items, struct suite_heap *heap)
+static inline calm_map *suite_map(const struct suite *on, struct suite_items *items,
+				  struct suite_heap *heap)
 {
 	calm_options options = suite_options(on);
 	calm_map *map = NULL;
@@ -299,7 +310,8 @@ static inline void *suite_member(void *pointer)
 }
 
 /* Runs run(0 … n-1, context) on n threads that start together, and joins them. */
-static inline void suite_threads(unsigned n, void (*run)(unsigned index, void *context), void *context)
+static inline void suite_threads(unsigned n, void (*run)(unsigned index, void *context),
+				 void *context)
 {
 	struct suite_team team = {.run = run, .context = context};
 	pthread_t *threads = calloc(n, sizeof(*threads));
@@ -322,16 +334,18 @@ static inline void suite_missing(void **state)
 
 static inline bool suite_applies(const struct suite *on, unsigned only)
 {
-	if ((only & SUITE_WORDS && on->keys != CALM_KEYS_WORD) || (only & SUITE_BYTES && on->keys != CALM_KEYS_BYTES))
+	if ((only & SUITE_WORDS && on->keys != CALM_KEYS_WORD) ||
+	    (only & SUITE_BYTES && on->keys != CALM_KEYS_BYTES))
 		return false;
 	if (only & SUITE_ORDERED && !on->kind->ordered)
 		return false;
-	return !(only & SUITE_SNAPSHOTS && !on->kind->snapshots) && !(only & SUITE_NO_SNAPSHOTS && on->kind->snapshots);
+	return !(only & SUITE_SNAPSHOTS && !on->kind->snapshots) &&
+	       !(only & SUITE_NO_SNAPSHOTS && on->kind->snapshots);
 }
 
 /*
- * Runs each of n tests on every kind with either kind of key, and then m tests as they are. The number that failed: what
- * main returns.
+ * Runs each of n tests on every kind with either kind of key, and then m tests as they are. The
+ * number that failed: what main returns.
  */
 static inline int suite_run(int argc, char **argv, const struct suite_test *tests, size_t n,
 			    const struct CMUnitTest *others, size_t m)
@@ -345,8 +359,10 @@ static inline int suite_run(int argc, char **argv, const struct suite_test *test
 	for (size_t k = 0; k < KIT_KINDS; k++) {
 		const struct kit_kind *kind = &kit_kinds[k];
 		if (!kit_kind_exists(kind)) {
-			snprintf(names[count], sizeof(names[0]), "%s: not in this build", kind->name);
-			all[count] = (struct CMUnitTest){names[count], suite_missing, NULL, NULL, NULL};
+			snprintf(names[count], sizeof(names[0]), "%s: not in this build",
+				 kind->name);
+			all[count] = (struct CMUnitTest){names[count], suite_missing, NULL, NULL,
+							 NULL};
 			count++;
 			continue;
 		}
@@ -355,9 +371,10 @@ static inline int suite_run(int argc, char **argv, const struct suite_test *test
 			*it = (struct suite){kind, i < n ? CALM_KEYS_WORD : CALM_KEYS_BYTES};
 			if (!suite_applies(it, tests[i % n].only))
 				continue;
-			snprintf(names[count], sizeof(names[0]), "%s, %s: %s", kind->name, i < n ? "words" : "bytes",
-				 tests[i % n].name);
-			all[count] = (struct CMUnitTest){names[count], tests[i % n].run, NULL, NULL, it};
+			snprintf(names[count], sizeof(names[0]), "%s, %s: %s", kind->name,
+				 i < n ? "words" : "bytes", tests[i % n].name);
+			all[count] = (struct CMUnitTest){names[count], tests[i % n].run, NULL, NULL,
+							 it};
 			count++;
 		}
 	}
@@ -371,8 +388,14 @@ static inline int suite_run(int argc, char **argv, const struct suite_test *test
 	return failed > 0;
 }
 
-#define SUITE_TEST(function) {#function, function, 0}
-#define SUITE_TEST_ONLY(function, only) {#function, function, only}
+#define SUITE_TEST(function)           \
+	{                              \
+#function, function, 0 \
+	}
+#define SUITE_TEST_ONLY(function, only)   \
+	{                                 \
+#function, function, only \
+	}
 #define SUITE_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 #endif

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The calm authors */
 /*
- * Every verb at once, on few keys and many, from 2, 8 and 32 threads, with values that know whether they live: one that
- * is loaded inside a section or out of a snapshot must, and at the end each must have been released once. Snapshots
- * change hands between opening and closing. Meant for ASan and TSan, but the values tell in any build.
+ * Every verb at once, on few keys and many, from 2, 8 and 32 threads, with values that know whether
+ * they live: one that is loaded inside a section or out of a snapshot must, and at the end each
+ * must have been released once. Snapshots change hands between opening and closing. Meant for ASan
+ * and TSan, but the values tell in any build.
  */
 #include "suite.h"
 
@@ -41,7 +42,8 @@ static calm_key key_of(const struct actor *actor, uint64_t i)
 /* A value for a key, which is the number's remainder. */
 static struct suite_item *item_for(struct actor *actor, uint64_t key)
 {
-	return suite_item(&actor->torture->items, kit_random_next(&actor->random) / 65536 * 65536 + key);
+	return suite_item(&actor->torture->items,
+			  kit_random_next(&actor->random) / 65536 * 65536 + key);
 }
 
 static void drop(struct actor *actor, struct suite_item *item)
@@ -105,14 +107,16 @@ static void act_load_many(struct actor *actor)
 
 static void act_store(struct actor *actor, uint64_t key)
 {
-	suite_check(calm_map_store(actor->torture->map, key_of(actor, key), item_for(actor, key)) == CALM_OK);
+	suite_check(calm_map_store(actor->torture->map, key_of(actor, key), item_for(actor, key)) ==
+		    CALM_OK);
 }
 
 static void act_swap(struct actor *actor, uint64_t key)
 {
 	void *previous = NULL;
 	calm_read_begin();
-	calm_status status = calm_map_swap(actor->torture->map, key_of(actor, key), item_for(actor, key), &previous);
+	calm_status status = calm_map_swap(actor->torture->map, key_of(actor, key),
+					   item_for(actor, key), &previous);
 	suite_check(status == CALM_OK || status == CALM_ABSENT);
 	if (status == CALM_OK)
 		check_value(key, previous);
@@ -124,7 +128,8 @@ static void act_load_or_store(struct actor *actor, uint64_t key)
 	struct suite_item *item = item_for(actor, key);
 	void *actual = NULL;
 	calm_read_begin();
-	calm_status status = calm_map_load_or_store(actor->torture->map, key_of(actor, key), item, &actual);
+	calm_status status = calm_map_load_or_store(actor->torture->map, key_of(actor, key), item,
+						    &actual);
 	suite_check(status == CALM_OK ? actual == item : status == CALM_PRESENT);
 	check_value(key, actual);
 	if (status == CALM_PRESENT)
@@ -150,7 +155,8 @@ static void act_compare(struct actor *actor, uint64_t key, bool deletes)
 	void *expected = NULL;
 	calm_read_begin();
 	if (calm_map_load(map, key_of(actor, key), &expected) == CALM_OK && deletes) {
-		suite_check(calm_map_compare_and_delete(map, key_of(actor, key), expected) >= CALM_OK);
+		suite_check(calm_map_compare_and_delete(map, key_of(actor, key), expected) >=
+			    CALM_OK);
 		check_value(key, expected);
 	} else if (expected) {
 		struct suite_item *item = item_for(actor, key);
@@ -176,7 +182,8 @@ static void act_update(struct actor *actor, uint64_t key)
 {
 	actor->key = key;
 	actor->spare = item_for(actor, key);
-	suite_check(calm_map_update(actor->torture->map, key_of(actor, key), renew, actor) == CALM_OK);
+	suite_check(calm_map_update(actor->torture->map, key_of(actor, key), renew, actor) ==
+		    CALM_OK);
 	if (!actor->kept)
 		drop(actor, actor->spare);
 }
@@ -216,7 +223,8 @@ static void act_each(struct actor *actor, bool walks)
 	suite_check(result == 0 || result == 1);
 }
 
-static int count_difference(calm_key key, bool before, void *old_value, bool after, void *new_value, void *context)
+static int count_difference(calm_key key, bool before, void *old_value, bool after, void *new_value,
+			    void *context)
 {
 	uint64_t i = suite_index(key);
 	if (before)
@@ -246,7 +254,8 @@ static void use_snapshot(struct actor *actor, calm_snapshot *snapshot)
 		break;
 	case 1:
 		suite_check(calm_map_snapshot(actor->torture->map, &other) == CALM_OK);
-		suite_check(calm_snapshot_diff(snapshot, other, count_difference, &differences) == 0);
+		suite_check(calm_snapshot_diff(snapshot, other, count_difference, &differences) ==
+			    0);
 		calm_snapshot_close(other);
 		break;
 	case 2:
@@ -264,7 +273,8 @@ static void act_snapshot(struct actor *actor, bool drains)
 {
 	struct torture *torture = actor->torture;
 	calm_snapshot *snapshot = NULL;
-	calm_status status = drains ? calm_map_drain(torture->map, &snapshot) : calm_map_snapshot(torture->map, &snapshot);
+	calm_status status = drains ? calm_map_drain(torture->map, &snapshot)
+				    : calm_map_snapshot(torture->map, &snapshot);
 	suite_check(status == CALM_OK);
 	snapshot = atomic_exchange(&torture->slots[below(actor, SLOTS)], snapshot);
 	if (snapshot)
@@ -291,7 +301,8 @@ static void act_rarely(struct actor *actor)
 			act_snapshot(actor, true);
 		break;
 	case 2:
-		suite_check(calm_map_reserve(torture->map, below(actor, 2 * torture->keys)) == CALM_OK);
+		suite_check(calm_map_reserve(torture->map, below(actor, 2 * torture->keys)) ==
+			    CALM_OK);
 		break;
 	case 3:
 		calm_map_stats(torture->map, &stats);
@@ -532,6 +543,7 @@ int main(int argc, char **argv)
 		SUITE_TEST(threads_come_and_go),
 		SUITE_TEST(destroy_waits_for_a_running_release),
 	};
-	static const struct CMUnitTest others[] = {cmocka_unit_test(a_wait_waits_for_a_running_release)};
+	static const struct CMUnitTest others[] = {
+		cmocka_unit_test(a_wait_waits_for_a_running_release)};
 	return suite_run(argc, argv, tests, SUITE_COUNT(tests), others, SUITE_COUNT(others));
 }

@@ -179,8 +179,8 @@ void calm__settle(struct calm__self *self)
 		if (load_relaxed(&calm__abandoned) > 0)
 			help_abandoned(self);
 		for (bool stall = false; !stall && too_much(bag);) {
-			calm__bag_mark(
-				bag); /* what came after the last stamp would keep its block, and the block's bytes */
+			/* What came after the last stamp would keep its block, and the block's bytes. */
+			calm__bag_mark(bag);
 			calm__wait_turn(patience.turn++);
 			stall = calm__stalled(&patience);
 			run_due(self, bag, UINT32_MAX);

@@ -18,7 +18,8 @@ struct key_list {
 static bool same_key(calm_key a, calm_key b)
 {
 	if (calm_key_is_word(a) || calm_key_is_word(b))
-		return calm_key_is_word(a) == calm_key_is_word(b) && calm_key_word(a) == calm_key_word(b);
+		return calm_key_is_word(a) == calm_key_is_word(b) &&
+		       calm_key_word(a) == calm_key_word(b);
 	return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
 }
 
@@ -33,12 +34,16 @@ static int tick_off(calm_key key, void *value, void *context)
 	return 0;
 }
 
-/* Binds each key of the list to its place in it; each is a key of its own, and comes back whole from every traversal. */
+/*
+ * Binds each key of the list to its place in it; each is a key of its own, and comes back whole
+ * from every traversal.
+ */
 static void all_different(const struct suite *on, struct key_list *list)
 {
 	calm_map *map = suite_map(on, NULL, NULL);
 	for (size_t i = 0; i < list->n; i++)
-		assert_int_equal(calm_map_swap(map, list->keys[i], suite_int(i), NULL), CALM_ABSENT);
+		assert_int_equal(calm_map_swap(map, list->keys[i], suite_int(i), NULL),
+				 CALM_ABSENT);
 	assert_int_equal(calm_map_size(map), list->n);
 	for (size_t i = 0; i < list->n; i++)
 		assert_bound(map, list->keys[i], suite_int(i));
@@ -72,7 +77,10 @@ static void words_at_the_edges(void **state)
 	all_different(on, &list);
 }
 
-/* The empty key; keys of one byte repeated, so that each begins the next; the same with another last byte; NULs. */
+/*
+ * The empty key; keys of one byte repeated, so that each begins the next; the same with another
+ * last byte; NULs.
+ */
 static void bytes_at_the_edges(void **state)
 {
 	const struct suite *on = *state;
@@ -102,7 +110,8 @@ static void the_empty_key(void **state)
 	assert_absent(map, calm_bytes("", 1));
 	assert_int_equal(calm_map_swap(map, calm_str(""), suite_int(2), NULL), CALM_OK);
 	assert_int_equal(calm_map_size(map), 1);
-	assert_int_equal(calm_map_compare_and_delete(map, calm_bytes(NULL, 0), suite_int(2)), CALM_OK);
+	assert_int_equal(calm_map_compare_and_delete(map, calm_bytes(NULL, 0), suite_int(2)),
+			 CALM_OK);
 	assert_absent(map, calm_bytes(NULL, 0));
 	suite_end(map, NULL, NULL);
 }
@@ -110,9 +119,10 @@ static void the_empty_key(void **state)
 static void nuls_inside(void **state)
 {
 	const struct suite *on = *state;
-	struct key_list list = {.keys = {calm_bytes("\0", 1), calm_bytes("\0\0", 2), calm_bytes("a", 1), calm_bytes("a\0", 2),
-					 calm_bytes("a\0b", 3), calm_bytes("a\0c", 3), calm_bytes("\0a", 2),
-					 calm_bytes("a\0\0", 3)},
+	struct key_list list = {.keys = {calm_bytes("\0", 1), calm_bytes("\0\0", 2),
+					 calm_bytes("a", 1), calm_bytes("a\0", 2),
+					 calm_bytes("a\0b", 3), calm_bytes("a\0c", 3),
+					 calm_bytes("\0a", 2), calm_bytes("a\0\0", 3)},
 				.n = 8};
 	all_different(on, &list);
 }
@@ -137,7 +147,9 @@ static void a_key_of_a_mebibyte(void **state)
 	bytes[LONG_KEY / 2] = 0;
 	for (unsigned last = 0; last < 4; last++) {
 		bytes[LONG_KEY - 1] = (unsigned char)last;
-		assert_int_equal(calm_map_swap(map, calm_bytes(bytes, LONG_KEY), suite_int(last), NULL), CALM_ABSENT);
+		assert_int_equal(
+			calm_map_swap(map, calm_bytes(bytes, LONG_KEY), suite_int(last), NULL),
+			CALM_ABSENT);
 	}
 	assert_absent(map, calm_bytes(bytes, LONG_KEY - 1));
 	for (unsigned last = 0; last < 4; last++) {
@@ -150,7 +162,8 @@ static void a_key_of_a_mebibyte(void **state)
 	suite_end(map, NULL, NULL);
 }
 
-static calm_status spoil_and_store(calm_key key, bool present, void **value, bool *keep, void *context)
+static calm_status spoil_and_store(calm_key key, bool present, void **value, bool *keep,
+				   void *context)
 {
 	(void)key;
 	(void)present;
@@ -184,7 +197,8 @@ static void the_buffer_is_the_callers_again(void **state)
 		else if (verb == '1')
 			assert_int_equal(calm_map_swap(map, key, suite_int(8), NULL), CALM_ABSENT);
 		else if (verb == '2')
-			assert_int_equal(calm_map_load_or_store(map, key, suite_int(8), NULL), CALM_OK);
+			assert_int_equal(calm_map_load_or_store(map, key, suite_int(8), NULL),
+					 CALM_OK);
 		else if (verb == '3')
 			assert_int_equal(calm_map_update(map, key, spoil_and_store, NULL), CALM_OK);
 		else if (verb == '4' && on->kind->snapshots)
@@ -195,7 +209,8 @@ static void the_buffer_is_the_callers_again(void **state)
 		char again[10] = "a key no ";
 		again[8] = verb;
 		assert_bound(map, calm_bytes(again, 9), suite_int(8));
-		assert_int_equal(calm_map_swap(map, calm_bytes(again, 9), suite_int(9), NULL), CALM_OK);
+		assert_int_equal(calm_map_swap(map, calm_bytes(again, 9), suite_int(9), NULL),
+				 CALM_OK);
 		memset(again, 0xff, sizeof(again));
 	}
 	assert_int_equal(calm_map_size(map), 6);
@@ -212,7 +227,8 @@ static void keys_at_any_alignment(void **state)
 	static const char text[] = "the quick brown fox jumps over the lazy dog, twice or so";
 	char buffer[sizeof(text) + 16];
 	for (size_t size = 1; size < sizeof(text); size += 5) {
-		assert_int_equal(calm_map_store(map, calm_bytes(text, size), suite_int(size)), CALM_OK);
+		assert_int_equal(calm_map_store(map, calm_bytes(text, size), suite_int(size)),
+				 CALM_OK);
 		for (size_t at = 0; at < 16; at++) {
 			memcpy(buffer + at, text, size);
 			assert_bound(map, calm_bytes(buffer + at, size), suite_int(size));
@@ -241,11 +257,14 @@ static void the_other_kind_of_key(void **state)
 	suite_end(map, NULL, NULL);
 }
 
-#define CONFORM_KEYS                                                                                                   \
-	SUITE_TEST_ONLY(words_at_the_edges, SUITE_WORDS), SUITE_TEST_ONLY(bytes_at_the_edges, SUITE_BYTES),            \
-		SUITE_TEST_ONLY(the_empty_key, SUITE_BYTES), SUITE_TEST_ONLY(nuls_inside, SUITE_BYTES),                \
-		SUITE_TEST_ONLY(a_key_of_a_mebibyte, SUITE_BYTES),                                                     \
-		SUITE_TEST_ONLY(the_buffer_is_the_callers_again, SUITE_BYTES),                                         \
-		SUITE_TEST_ONLY(keys_at_any_alignment, SUITE_BYTES), SUITE_TEST(the_other_kind_of_key)
+#define CONFORM_KEYS                                                           \
+	SUITE_TEST_ONLY(words_at_the_edges, SUITE_WORDS),                      \
+		SUITE_TEST_ONLY(bytes_at_the_edges, SUITE_BYTES),              \
+		SUITE_TEST_ONLY(the_empty_key, SUITE_BYTES),                   \
+		SUITE_TEST_ONLY(nuls_inside, SUITE_BYTES),                     \
+		SUITE_TEST_ONLY(a_key_of_a_mebibyte, SUITE_BYTES),             \
+		SUITE_TEST_ONLY(the_buffer_is_the_callers_again, SUITE_BYTES), \
+		SUITE_TEST_ONLY(keys_at_any_alignment, SUITE_BYTES),           \
+		SUITE_TEST(the_other_kind_of_key)
 
 #endif

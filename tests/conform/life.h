@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The calm authors */
 /*
- * conform: making and unmaking a map: options; the allocator gets back all it gave; each value stored is released once,
- * and not before it is displaced.
+ * conform: making and unmaking a map: options; the allocator gets back all it gave; each value
+ * stored is released once, and not before it is displaced.
  */
 #ifndef TESTS_CONFORM_LIFE_H
 #define TESTS_CONFORM_LIFE_H
@@ -96,7 +96,8 @@ static void the_allocator_balances(void **state)
 
 /* ---- releases ---- */
 
-static calm_status replace_with_context(calm_key key, bool present, void **value, bool *keep, void *context)
+static calm_status replace_with_context(calm_key key, bool present, void **value, bool *keep,
+					void *context)
 {
 	(void)key;
 	(void)present;
@@ -106,7 +107,8 @@ static calm_status replace_with_context(calm_key key, bool present, void **value
 }
 
 /* Stores a new item under key 1, however the verb says; what it returned. */
-static calm_status put(const struct suite *on, calm_map *map, unsigned verb, struct suite_item *item)
+static calm_status put(const struct suite *on, calm_map *map, unsigned verb,
+		       struct suite_item *item)
 {
 	calm_key key = suite_key(on, 1);
 	calm_change change = {key, item, false};
@@ -198,7 +200,8 @@ static void a_refused_value_is_not_released(void **state)
 	assert_int_equal(calm_map_compare_and_swap(map, key, mine, mine), CALM_CHANGED);
 	assert_int_equal(calm_map_compare_and_delete(map, key, mine), CALM_CHANGED);
 	assert_int_equal(calm_map_store(map, other, mine), CALM_EKEY);
-	assert_int_equal(calm_map_apply(map, 2, changes), on->kind->snapshots ? CALM_EKEY : CALM_EUNSUPPORTED);
+	assert_int_equal(calm_map_apply(map, 2, changes),
+			 on->kind->snapshots ? CALM_EKEY : CALM_EUNSUPPORTED);
 	assert_live(&items, 2, 0);
 	assert_int_equal(calm_map_destroy(map), CALM_OK);
 	assert_int_equal(items.released, 1);
@@ -228,7 +231,8 @@ static void the_same_value_counts_each_time(void **state)
 		assert_int_equal(calm_read_wait(), CALM_OK);
 		assert_int_equal(releases, i - 1);
 	}
-	assert_int_equal(calm_map_compare_and_swap(map, suite_key(on, 1), &releases, &releases), CALM_OK);
+	assert_int_equal(calm_map_compare_and_swap(map, suite_key(on, 1), &releases, &releases),
+			 CALM_OK);
 	assert_int_equal(calm_map_store(map, suite_key(on, 2), &releases), CALM_OK);
 	assert_int_equal(calm_read_wait(), CALM_OK);
 	assert_int_equal(releases, 5);
@@ -248,13 +252,17 @@ static void a_section_keeps_what_it_loaded(void **state)
 	calm_map *map = suite_map(on, &items, NULL);
 	void *value = NULL;
 	for (uint64_t i = 0; i < 1000; i++)
-		assert_int_equal(calm_map_store(map, suite_key(on, i), suite_item(&items, i)), CALM_OK);
+		assert_int_equal(calm_map_store(map, suite_key(on, i), suite_item(&items, i)),
+				 CALM_OK);
 	calm_read_begin();
 	for (uint64_t i = 0; i < 1000; i++) {
 		if (i % 2 == 0)
-			assert_int_equal(calm_map_swap(map, suite_key(on, i), suite_item(&items, i + 5000), &value), CALM_OK);
+			assert_int_equal(calm_map_swap(map, suite_key(on, i),
+						       suite_item(&items, i + 5000), &value),
+					 CALM_OK);
 		else
-			assert_int_equal(calm_map_load_and_delete(map, suite_key(on, i), &value), CALM_OK);
+			assert_int_equal(calm_map_load_and_delete(map, suite_key(on, i), &value),
+					 CALM_OK);
 		assert_int_equal(suite_item_number(value), i);
 	}
 	assert_int_equal(items.released, 0);
@@ -264,7 +272,10 @@ static void a_section_keeps_what_it_loaded(void **state)
 	suite_end(map, &items, NULL);
 }
 
-/* A release function may use the map whose value it releases: here each deletes the next of a chain. */
+/*
+ * A release function may use the map whose value it releases: here each deletes the next of a
+ * chain.
+ */
 struct chain {
 	const struct suite *on;
 	calm_map *map;
@@ -298,9 +309,11 @@ static void a_release_may_use_the_map(void **state)
 	assert_int_equal(chain.releases, CHAIN);
 }
 
-#define CONFORM_LIFE                                                                                                   \
-	SUITE_TEST(options), SUITE_TEST(the_allocator_balances), SUITE_TEST(each_value_is_released_once),              \
-		SUITE_TEST(a_refused_value_is_not_released), SUITE_TEST(the_same_value_counts_each_time),              \
+#define CONFORM_LIFE                                             \
+	SUITE_TEST(options), SUITE_TEST(the_allocator_balances), \
+		SUITE_TEST(each_value_is_released_once),         \
+		SUITE_TEST(a_refused_value_is_not_released),     \
+		SUITE_TEST(the_same_value_counts_each_time),     \
 		SUITE_TEST(a_section_keeps_what_it_loaded), SUITE_TEST(a_release_may_use_the_map)
 
 #endif

@@ -36,7 +36,8 @@ static int visit_expected(calm_key key, void *value, void *context)
 }
 
 /* The snapshot holds exactly the keys first … end-1, by every way of looking. */
-static void assert_holds(const struct suite *on, calm_snapshot *snapshot, uint64_t first, uint64_t end, uint64_t add)
+static void assert_holds(const struct suite *on, calm_snapshot *snapshot, uint64_t first,
+			 uint64_t end, uint64_t add)
 {
 	struct expected expected = {.on = on, .first = first, .end = end, .add = add};
 	assert_int_equal(calm_snapshot_size(snapshot), end - first);
@@ -45,7 +46,8 @@ static void assert_holds(const struct suite *on, calm_snapshot *snapshot, uint64
 	for (uint64_t i = first > 20 ? first - 20 : 0; i < end + 20; i++) {
 		void *value = SUITE_UNTOUCHED;
 		bool there = i >= first && i < end;
-		assert_int_equal(calm_snapshot_load(snapshot, suite_key(on, i), &value), there ? CALM_OK : CALM_ABSENT);
+		assert_int_equal(calm_snapshot_load(snapshot, suite_key(on, i), &value),
+				 there ? CALM_OK : CALM_ABSENT);
 		assert_ptr_equal(value, there ? suite_int(i + add) : SUITE_UNTOUCHED);
 	}
 }
@@ -134,7 +136,9 @@ static void snapshots_keep_values_alive(void **state)
 	calm_snapshot *open[4];
 	for (uint64_t s = 0; s < 4; s++) {
 		for (uint64_t i = 0; i < 50; i++)
-			assert_int_equal(calm_map_store(map, suite_key(on, i), suite_item(&items, 100 * s + i)), CALM_OK);
+			assert_int_equal(calm_map_store(map, suite_key(on, i),
+							suite_item(&items, 100 * s + i)),
+					 CALM_OK);
 		open[s] = open_snapshot(map);
 	}
 	assert_int_equal(calm_map_clear(map), CALM_OK);
@@ -143,7 +147,8 @@ static void snapshots_keep_values_alive(void **state)
 	for (uint64_t s = 0; s < 4; s++) {
 		for (uint64_t i = 0; i < 50; i++) {
 			void *value = NULL;
-			assert_int_equal(calm_snapshot_load(open[s], suite_key(on, i), &value), CALM_OK);
+			assert_int_equal(calm_snapshot_load(open[s], suite_key(on, i), &value),
+					 CALM_OK);
 			assert_int_equal(suite_item_number(value), 100 * s + i);
 		}
 	}
@@ -217,7 +222,8 @@ struct differences {
 };
 
 /* Keys below 100 stayed, to 200 changed by 1000, to 300 went, to 400 came. */
-static int visit_difference(calm_key key, bool before, void *old_value, bool after, void *new_value, void *context)
+static int visit_difference(calm_key key, bool before, void *old_value, bool after, void *new_value,
+			    void *context)
 {
 	struct differences *differences = context;
 	uint64_t i = suite_index(key);
@@ -229,7 +235,10 @@ static int visit_difference(calm_key key, bool before, void *old_value, bool aft
 	differences->added += !before;
 	differences->removed += !after;
 	differences->changed += before && after;
-	return differences->added + differences->removed + differences->changed == differences->stop_at ? 5 : 0;
+	return differences->added + differences->removed + differences->changed ==
+			       differences->stop_at
+		       ? 5
+		       : 0;
 }
 
 static void differences(void **state)
@@ -248,7 +257,8 @@ static void differences(void **state)
 	}
 	for (uint64_t i = 100; i < 400; i++) {
 		if (i < 200 || i >= 300)
-			assert_int_equal(calm_map_store(map, suite_key(on, i), suite_int(i + 1000)), CALM_OK);
+			assert_int_equal(calm_map_store(map, suite_key(on, i), suite_int(i + 1000)),
+					 CALM_OK);
 		else
 			assert_int_equal(calm_map_delete(map, suite_key(on, i)), CALM_OK);
 	}
@@ -391,17 +401,24 @@ static void ranges(void **state)
 	calm_key to = calm_word(60);
 	struct range range = {0};
 	calm_status expected = on->kind->ordered ? CALM_OK : CALM_EUNSUPPORTED;
-	assert_int_equal(calm_snapshot_range(snapshot, NULL, NULL, visit_in_order, &range), expected);
+	assert_int_equal(calm_snapshot_range(snapshot, NULL, NULL, visit_in_order, &range),
+			 expected);
 	assert_int_equal(range.visits, on->kind->ordered ? KEPT : 0);
 	range = (struct range){.next = 30};
-	assert_int_equal(calm_snapshot_range(snapshot, &from, &to, visit_in_order, &range), expected);
+	assert_int_equal(calm_snapshot_range(snapshot, &from, &to, visit_in_order, &range),
+			 expected);
 	assert_int_equal(range.visits, on->kind->ordered ? 10 : 0);
 	range = (struct range){.next = 57, .down = true};
-	assert_int_equal(calm_snapshot_range_descending(snapshot, &from, &to, visit_in_order, &range), expected);
+	assert_int_equal(
+		calm_snapshot_range_descending(snapshot, &from, &to, visit_in_order, &range),
+		expected);
 	assert_int_equal(range.visits, on->kind->ordered ? 10 : 0);
 	from = calm_str("no word");
-	assert_int_equal(calm_snapshot_range(snapshot, &from, NULL, visit_in_order, &range), CALM_EKEY);
-	assert_int_equal(calm_snapshot_range_descending(snapshot, NULL, &from, visit_in_order, &range), CALM_EKEY);
+	assert_int_equal(calm_snapshot_range(snapshot, &from, NULL, visit_in_order, &range),
+			 CALM_EKEY);
+	assert_int_equal(
+		calm_snapshot_range_descending(snapshot, NULL, &from, visit_in_order, &range),
+		CALM_EKEY);
 	calm_snapshot_close(snapshot);
 	suite_end(map, NULL, NULL);
 }
@@ -436,7 +453,8 @@ static void a_budget_ousts_the_oldest(void **state)
 	assert_ptr_equal(value, SUITE_UNTOUCHED);
 	assert_int_equal(calm_snapshot_each(open[0], visit_expected, &expected), CALM_ESTALE);
 	assert_int_equal(expected.visits, 0);
-	assert_int_equal(calm_snapshot_diff(open[0], open[OPEN - 1], visit_difference, &none), CALM_ESTALE);
+	assert_int_equal(calm_snapshot_diff(open[0], open[OPEN - 1], visit_difference, &none),
+			 CALM_ESTALE);
 	assert_int_equal(calm_cursor_next(&cursor, &key, &value), CALM_ESTALE);
 	assert_int_equal(calm_cursor_seek(&cursor, suite_key(on, 1)), CALM_ESTALE);
 	assert_true(calm_snapshot_stamp(open[0]) > 0);
@@ -452,14 +470,16 @@ static void a_budget_ousts_the_oldest(void **state)
 	suite_end(map, NULL, &heap);
 }
 
-#define CONFORM_SNAPSHOTS                                                                                              \
-	SUITE_TEST_ONLY(a_snapshot_does_not_change, SUITE_SNAPSHOTS), SUITE_TEST_ONLY(drain, SUITE_SNAPSHOTS),         \
-		SUITE_TEST_ONLY(snapshots_keep_values_alive, SUITE_SNAPSHOTS),                                         \
-		SUITE_TEST_ONLY(stamps_grow, SUITE_SNAPSHOTS),                                                         \
-		SUITE_TEST_ONLY(statistics_of_snapshots, SUITE_SNAPSHOTS),                                             \
-		SUITE_TEST_ONLY(differences, SUITE_SNAPSHOTS), SUITE_TEST_ONLY(cursors, SUITE_SNAPSHOTS),              \
-		SUITE_TEST_ONLY(a_cursor_on_nothing, SUITE_SNAPSHOTS),                                                 \
-		SUITE_TEST_ONLY(ranges, SUITE_SNAPSHOTS | SUITE_WORDS),                                                \
+#define CONFORM_SNAPSHOTS                                                      \
+	SUITE_TEST_ONLY(a_snapshot_does_not_change, SUITE_SNAPSHOTS),          \
+		SUITE_TEST_ONLY(drain, SUITE_SNAPSHOTS),                       \
+		SUITE_TEST_ONLY(snapshots_keep_values_alive, SUITE_SNAPSHOTS), \
+		SUITE_TEST_ONLY(stamps_grow, SUITE_SNAPSHOTS),                 \
+		SUITE_TEST_ONLY(statistics_of_snapshots, SUITE_SNAPSHOTS),     \
+		SUITE_TEST_ONLY(differences, SUITE_SNAPSHOTS),                 \
+		SUITE_TEST_ONLY(cursors, SUITE_SNAPSHOTS),                     \
+		SUITE_TEST_ONLY(a_cursor_on_nothing, SUITE_SNAPSHOTS),         \
+		SUITE_TEST_ONLY(ranges, SUITE_SNAPSHOTS | SUITE_WORDS),        \
 		SUITE_TEST_ONLY(a_budget_ousts_the_oldest, SUITE_SNAPSHOTS)
 
 #endif

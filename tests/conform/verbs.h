@@ -28,7 +28,8 @@ static void swap(void **state)
 	const struct suite *on = *state;
 	calm_map *map = suite_map(on, NULL, NULL);
 	void *previous = SUITE_UNTOUCHED;
-	assert_int_equal(calm_map_swap(map, suite_key(on, 1), suite_int(10), &previous), CALM_ABSENT);
+	assert_int_equal(calm_map_swap(map, suite_key(on, 1), suite_int(10), &previous),
+			 CALM_ABSENT);
 	assert_ptr_equal(previous, SUITE_UNTOUCHED);
 	assert_bound(map, suite_key(on, 1), suite_int(10));
 	assert_int_equal(calm_map_swap(map, suite_key(on, 1), suite_int(11), &previous), CALM_OK);
@@ -39,7 +40,8 @@ static void swap(void **state)
 	assert_bound(map, suite_key(on, 2), suite_int(20));
 	assert_int_equal(calm_map_delete(map, suite_key(on, 2)), CALM_OK);
 	previous = SUITE_UNTOUCHED;
-	assert_int_equal(calm_map_swap(map, suite_key(on, 2), suite_int(21), &previous), CALM_ABSENT);
+	assert_int_equal(calm_map_swap(map, suite_key(on, 2), suite_int(21), &previous),
+			 CALM_ABSENT);
 	assert_ptr_equal(previous, SUITE_UNTOUCHED);
 	suite_end(map, NULL, NULL);
 }
@@ -49,16 +51,21 @@ static void load_or_store(void **state)
 	const struct suite *on = *state;
 	calm_map *map = suite_map(on, NULL, NULL);
 	void *actual = SUITE_UNTOUCHED;
-	assert_int_equal(calm_map_load_or_store(map, suite_key(on, 1), suite_int(10), &actual), CALM_OK);
+	assert_int_equal(calm_map_load_or_store(map, suite_key(on, 1), suite_int(10), &actual),
+			 CALM_OK);
 	assert_ptr_equal(actual, suite_int(10));
-	assert_int_equal(calm_map_load_or_store(map, suite_key(on, 1), suite_int(11), &actual), CALM_PRESENT);
+	assert_int_equal(calm_map_load_or_store(map, suite_key(on, 1), suite_int(11), &actual),
+			 CALM_PRESENT);
 	assert_ptr_equal(actual, suite_int(10));
-	assert_int_equal(calm_map_load_or_store(map, suite_key(on, 1), suite_int(12), NULL), CALM_PRESENT);
+	assert_int_equal(calm_map_load_or_store(map, suite_key(on, 1), suite_int(12), NULL),
+			 CALM_PRESENT);
 	assert_bound(map, suite_key(on, 1), suite_int(10));
-	assert_int_equal(calm_map_load_or_store(map, suite_key(on, 2), suite_int(20), NULL), CALM_OK);
+	assert_int_equal(calm_map_load_or_store(map, suite_key(on, 2), suite_int(20), NULL),
+			 CALM_OK);
 	assert_bound(map, suite_key(on, 2), suite_int(20));
 	assert_int_equal(calm_map_delete(map, suite_key(on, 1)), CALM_OK);
-	assert_int_equal(calm_map_load_or_store(map, suite_key(on, 1), suite_int(13), &actual), CALM_OK);
+	assert_int_equal(calm_map_load_or_store(map, suite_key(on, 1), suite_int(13), &actual),
+			 CALM_OK);
 	assert_ptr_equal(actual, suite_int(13));
 	suite_end(map, NULL, NULL);
 }
@@ -91,19 +98,24 @@ static void compare_and_swap(void **state)
 	const struct suite *on = *state;
 	calm_map *map = suite_map(on, NULL, NULL);
 	calm_key key = suite_key(on, 1);
-	assert_int_equal(calm_map_compare_and_swap(map, key, suite_int(1), suite_int(2)), CALM_ABSENT);
+	assert_int_equal(calm_map_compare_and_swap(map, key, suite_int(1), suite_int(2)),
+			 CALM_ABSENT);
 	assert_int_equal(calm_map_compare_and_swap(map, key, NULL, suite_int(2)), CALM_ABSENT);
 	assert_absent(map, key);
 	assert_int_equal(calm_map_store(map, key, suite_int(10)), CALM_OK);
-	assert_int_equal(calm_map_compare_and_swap(map, key, suite_int(9), suite_int(11)), CALM_CHANGED);
+	assert_int_equal(calm_map_compare_and_swap(map, key, suite_int(9), suite_int(11)),
+			 CALM_CHANGED);
 	assert_int_equal(calm_map_compare_and_swap(map, key, NULL, suite_int(11)), CALM_CHANGED);
 	assert_bound(map, key, suite_int(10));
-	assert_int_equal(calm_map_compare_and_swap(map, key, suite_int(10), suite_int(11)), CALM_OK);
+	assert_int_equal(calm_map_compare_and_swap(map, key, suite_int(10), suite_int(11)),
+			 CALM_OK);
 	assert_bound(map, key, suite_int(11));
-	assert_int_equal(calm_map_compare_and_swap(map, key, suite_int(11), suite_int(11)), CALM_OK);
+	assert_int_equal(calm_map_compare_and_swap(map, key, suite_int(11), suite_int(11)),
+			 CALM_OK);
 	assert_bound(map, key, suite_int(11));
 	assert_int_equal(calm_map_delete(map, key), CALM_OK);
-	assert_int_equal(calm_map_compare_and_swap(map, key, suite_int(11), suite_int(12)), CALM_ABSENT);
+	assert_int_equal(calm_map_compare_and_swap(map, key, suite_int(11), suite_int(12)),
+			 CALM_ABSENT);
 	assert_int_equal(calm_map_compare_and_swap(map, key, NULL, suite_int(12)), CALM_ABSENT);
 	assert_int_equal(calm_map_size(map), 0);
 	suite_end(map, NULL, NULL);
@@ -138,7 +150,8 @@ static void null_is_a_value(void **state)
 	assert_int_equal(calm_map_size(map), 1);
 	assert_int_equal(calm_map_load_or_store(map, key, suite_int(1), &got), CALM_PRESENT);
 	assert_null(got);
-	assert_int_equal(calm_map_compare_and_swap(map, key, suite_int(1), suite_int(2)), CALM_CHANGED);
+	assert_int_equal(calm_map_compare_and_swap(map, key, suite_int(1), suite_int(2)),
+			 CALM_CHANGED);
 	assert_int_equal(calm_map_compare_and_swap(map, key, NULL, suite_int(3)), CALM_OK);
 	assert_int_equal(calm_map_compare_and_swap(map, key, suite_int(3), NULL), CALM_OK);
 	got = SUITE_UNTOUCHED;
@@ -208,7 +221,8 @@ struct update {
 	bool meddle_deletes;
 };
 
-static calm_status update_as_told(calm_key key, bool present, void **value, bool *keep, void *context)
+static calm_status update_as_told(calm_key key, bool present, void **value, bool *keep,
+				  void *context)
 {
 	struct update *update = context;
 	suite_check(*keep);
@@ -232,7 +246,8 @@ static calm_status update_as_told(calm_key key, bool present, void **value, bool
 static unsigned run_update(struct update *update, calm_status expected)
 {
 	update->calls = 0;
-	calm_status status = calm_map_update(update->map, suite_key(update->on, 1), update_as_told, update);
+	calm_status status = calm_map_update(update->map, suite_key(update->on, 1), update_as_told,
+					     update);
 	assert_int_equal(status, expected);
 	return update->calls;
 }
@@ -270,8 +285,9 @@ static void update_binds_and_unbinds(void **state)
 static void update_gives_up_with_any_status(void **state)
 {
 	const struct suite *on = *state;
-	static const calm_status statuses[] = {CALM_ABSENT, CALM_PRESENT,      CALM_ENOMEM, CALM_EINVAL,
-					       CALM_EKEY,   CALM_EUNSUPPORTED, CALM_ESTALE, CALM_EBUSY};
+	static const calm_status statuses[] = {CALM_ABSENT, CALM_PRESENT, CALM_ENOMEM,
+					       CALM_EINVAL, CALM_EKEY,    CALM_EUNSUPPORTED,
+					       CALM_ESTALE, CALM_EBUSY};
 	calm_map *map = suite_map(on, NULL, NULL);
 	calm_key key = suite_key(on, 1);
 	struct update update = {.map = map, .on = on, .after = suite_int(12)};
@@ -289,7 +305,8 @@ static void update_gives_up_with_any_status(void **state)
 }
 
 /* CHANGED too is "any status but OK", whatever it means inside the library. */
-static calm_status give_up_changed(calm_key key, bool present, void **value, bool *keep, void *context)
+static calm_status give_up_changed(calm_key key, bool present, void **value, bool *keep,
+				   void *context)
 {
 	unsigned *calls = context;
 	(void)key;
@@ -305,7 +322,8 @@ static void update_gives_up_with_changed(void **state)
 	calm_map *map = suite_map(on, NULL, NULL);
 	unsigned calls = 0;
 	assert_int_equal(calm_map_store(map, suite_key(on, 1), suite_int(5)), CALM_OK);
-	assert_int_equal(calm_map_update(map, suite_key(on, 1), give_up_changed, &calls), CALM_CHANGED);
+	assert_int_equal(calm_map_update(map, suite_key(on, 1), give_up_changed, &calls),
+			 CALM_CHANGED);
 	assert_int_equal(calls, 1);
 	assert_bound(map, suite_key(on, 1), suite_int(5));
 	suite_end(map, NULL, NULL);
@@ -316,7 +334,11 @@ static void update_starts_again_when_it_lost(void **state)
 	const struct suite *on = *state;
 	calm_map *map = suite_map(on, NULL, NULL);
 	calm_key key = suite_key(on, 1);
-	struct update update = {.map = map, .on = on, .after = suite_int(10), .keep = true, .meddle = true};
+	struct update update = {.map = map,
+				.on = on,
+				.after = suite_int(10),
+				.keep = true,
+				.meddle = true};
 	/* It would insert, and another thread did. */
 	assert_int_equal(run_update(&update, CALM_OK), 2);
 	assert_true(update.present);
@@ -391,8 +413,8 @@ static void add(unsigned index, void *context)
 {
 	const struct adding *adding = context;
 	for (uint64_t i = 0; i < adding->rounds; i++)
-		suite_check(calm_map_update(adding->map, suite_key(adding->on, (i + index) % SUMS), add_one, NULL) ==
-			    CALM_OK);
+		suite_check(calm_map_update(adding->map, suite_key(adding->on, (i + index) % SUMS),
+					    add_one, NULL) == CALM_OK);
 }
 
 static void updates_under_contention_add_up(void **state)
@@ -410,12 +432,14 @@ static void updates_under_contention_add_up(void **state)
 	suite_end(adding.map, NULL, NULL);
 }
 
-#define CONFORM_VERBS                                                                                                  \
-	SUITE_TEST(load_and_store), SUITE_TEST(swap), SUITE_TEST(load_or_store), SUITE_TEST(deletes),                  \
-		SUITE_TEST(compare_and_swap), SUITE_TEST(compare_and_delete), SUITE_TEST(null_is_a_value),             \
-		SUITE_TEST(any_bits_are_a_value), SUITE_TEST(update_binds_and_unbinds),                                \
-		SUITE_TEST(update_gives_up_with_any_status), SUITE_TEST(update_gives_up_with_changed),                 \
-		SUITE_TEST(update_starts_again_when_it_lost), SUITE_TEST(update_to_the_same_is_no_write),              \
+#define CONFORM_VERBS                                                                              \
+	SUITE_TEST(load_and_store), SUITE_TEST(swap), SUITE_TEST(load_or_store),                   \
+		SUITE_TEST(deletes), SUITE_TEST(compare_and_swap), SUITE_TEST(compare_and_delete), \
+		SUITE_TEST(null_is_a_value), SUITE_TEST(any_bits_are_a_value),                     \
+		SUITE_TEST(update_binds_and_unbinds), SUITE_TEST(update_gives_up_with_any_status), \
+		SUITE_TEST(update_gives_up_with_changed),                                          \
+		SUITE_TEST(update_starts_again_when_it_lost),                                      \
+		SUITE_TEST(update_to_the_same_is_no_write),                                        \
 		SUITE_TEST(updates_under_contention_add_up)
 
 #endif

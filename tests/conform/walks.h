@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The calm authors */
-/* conform: calm_map_each and calm_map_walk, on a map that is left alone and one that the visitor itself changes. */
+/*
+ * conform: calm_map_each and calm_map_walk, on a map that is left alone and one that the visitor
+ * itself changes.
+ */
 #ifndef TESTS_CONFORM_WALKS_H
 #define TESTS_CONFORM_WALKS_H
 
@@ -37,9 +40,9 @@ static size_t passes_of(const struct suite *on, pass_fn *passes[3])
 struct walk {
 	const struct suite *on;
 	calm_map *map;
-	uint64_t add;      /* key i has the value i + add */
+	uint64_t add; /* key i has the value i + add */
 	uint64_t visits;
-	uint64_t stop_at;  /* visits after which to stop; 0: never */
+	uint64_t stop_at; /* visits after which to stop; 0: never */
 	int stop_with;
 	unsigned depth;
 	uint8_t seen[4 * WALKED];
@@ -97,7 +100,9 @@ static void a_visitor_can_stop(void **state)
 		calm_map *map = suite_map(on, NULL, NULL);
 		fill(on, map, WALKED, 0);
 		for (size_t i = 0; i < SUITE_COUNT(answers); i++) {
-			struct walk walk = {.on = on, .stop_at = i * 100 + 1, .stop_with = answers[i]};
+			struct walk walk = {.on = on,
+					    .stop_at = i * 100 + 1,
+					    .stop_with = answers[i]};
 			assert_int_equal(passes[n](map, visit_exactly, &walk), answers[i]);
 			assert_int_equal(walk.visits, i * 100 + 1);
 		}
@@ -139,7 +144,8 @@ static int visit_and_insert(calm_key key, void *value, void *context)
 	uint64_t i = visit_once(key, walk);
 	(void)value;
 	for (uint64_t more = 1; i < WALKED && more <= 3; more++)
-		suite_check(calm_map_store(walk->map, suite_key(walk->on, i + more * WALKED), NULL) == CALM_OK);
+		suite_check(calm_map_store(walk->map, suite_key(walk->on, i + more * WALKED),
+					   NULL) == CALM_OK);
 	return 0;
 }
 
@@ -168,7 +174,8 @@ static int visit_and_replace(calm_key key, void *value, void *context)
 	uint64_t i = visit_once(key, walk);
 	bool other = i % 2 == 0;
 	(void)value;
-	/* Delete and insert again, this one and a neighbour: the walk may meet either value there, but the key once. */
+	/* Delete and insert again, this one and a neighbour: the walk may meet either value
+	 * there, but the key once. */
 	calm_key keys[] = {suite_key(walk->on, i), suite_key(walk->on, other ? i + 1 : i - 1)};
 	for (size_t k = 0; k < 2; k++) {
 		suite_check(calm_map_delete(walk->map, keys[k]) == CALM_OK);
@@ -236,7 +243,8 @@ static int visit_and_clear(calm_key key, void *value, void *context)
 	if (walk->visits == 10) {
 		suite_check(calm_map_clear(walk->map) == CALM_OK);
 		for (uint64_t k = WALKED; k < WALKED + 50; k++)
-			suite_check(calm_map_store(walk->map, suite_key(walk->on, k), NULL) == CALM_OK);
+			suite_check(calm_map_store(walk->map, suite_key(walk->on, k), NULL) ==
+				    CALM_OK);
 	}
 	return 0;
 }
@@ -280,8 +288,10 @@ static int visit_and_call_everything(calm_key key, void *value, void *context)
 	walk->depth++;
 	suite_check(calm_map_load(map, own, &value) == CALM_OK);
 	suite_check(calm_map_store(map, own, suite_int(1)) == CALM_OK);
-	suite_check(calm_map_swap(map, own, suite_int(2), &value) == CALM_OK && value == suite_int(1));
-	suite_check(calm_map_load_or_store(map, own, NULL, &value) == CALM_PRESENT && value == suite_int(2));
+	suite_check(calm_map_swap(map, own, suite_int(2), &value) == CALM_OK &&
+		    value == suite_int(1));
+	suite_check(calm_map_load_or_store(map, own, NULL, &value) == CALM_PRESENT &&
+		    value == suite_int(2));
 	suite_check(calm_map_compare_and_swap(map, own, suite_int(2), suite_int(3)) == CALM_OK);
 	suite_check(calm_map_update(map, own, bump, walk) == CALM_OK);
 	suite_check(calm_map_load_many(map, 1, &own, &value, &found) == 1 && value == suite_int(4));
@@ -291,7 +301,8 @@ static int visit_and_call_everything(calm_key key, void *value, void *context)
 	suite_check(calm_map_delete(map, new) == CALM_OK);
 	suite_check(calm_map_reserve(map, 4 * WALKED) == CALM_OK);
 	suite_check(calm_map_size(map) == WALKED - walk->visits);
-	suite_check(calm_map_each(map, count_visits, &visits) == 0 && visits == WALKED - walk->visits);
+	suite_check(calm_map_each(map, count_visits, &visits) == 0 &&
+		    visits == WALKED - walk->visits);
 	calm_map_stats(map, &stats);
 	if (walk->on->kind->snapshots) {
 		calm_change change = {new, NULL, false};
@@ -351,7 +362,9 @@ static void a_value_outlives_its_visit(void **state)
 		calm_map *map = suite_map(on, &items, NULL);
 		struct walk walk = {.on = on, .map = map};
 		for (uint64_t i = 0; i < WALKED; i++)
-			assert_int_equal(calm_map_store(map, suite_key(on, i), suite_item(&items, i)), CALM_OK);
+			assert_int_equal(
+				calm_map_store(map, suite_key(on, i), suite_item(&items, i)),
+				CALM_OK);
 		assert_int_equal(passes[n](map, visit_items, &walk), 0);
 		assert_int_equal(walk.visits, WALKED);
 		assert_int_equal(calm_read_wait(), CALM_OK);
@@ -360,11 +373,11 @@ static void a_value_outlives_its_visit(void **state)
 	}
 }
 
-#define CONFORM_WALKS                                                                                                  \
-	SUITE_TEST(walks_see_every_binding_once), SUITE_TEST(a_visitor_can_stop),                                      \
-		SUITE_TEST(a_visitor_may_delete_what_it_sees), SUITE_TEST(a_visitor_may_insert),                       \
-		SUITE_TEST(a_visitor_may_replace), SUITE_TEST(a_walk_survives_resizes),                                \
-		SUITE_TEST(a_visitor_may_clear), SUITE_TEST(a_visitor_may_call_every_verb),                            \
+#define CONFORM_WALKS                                                                            \
+	SUITE_TEST(walks_see_every_binding_once), SUITE_TEST(a_visitor_can_stop),                \
+		SUITE_TEST(a_visitor_may_delete_what_it_sees), SUITE_TEST(a_visitor_may_insert), \
+		SUITE_TEST(a_visitor_may_replace), SUITE_TEST(a_walk_survives_resizes),          \
+		SUITE_TEST(a_visitor_may_clear), SUITE_TEST(a_visitor_may_call_every_verb),      \
 		SUITE_TEST(a_value_outlives_its_visit)
 
 #endif

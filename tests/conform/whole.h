@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The calm authors */
-/* conform: what is done to many keys or to the whole map: clear, size, reserve, load_many, apply, growth, statistics. */
+/*
+ * conform: what is done to many keys or to the whole map: clear, size, reserve, load_many, apply,
+ * growth, statistics.
+ */
 #ifndef TESTS_CONFORM_WHOLE_H
 #define TESTS_CONFORM_WHOLE_H
 
@@ -13,7 +16,8 @@
 static void fill(const struct suite *on, calm_map *map, uint64_t n, uint64_t add)
 {
 	for (uint64_t i = 0; i < n; i++)
-		assert_int_equal(calm_map_store(map, suite_key(on, i), suite_int(i + add)), CALM_OK);
+		assert_int_equal(calm_map_store(map, suite_key(on, i), suite_int(i + add)),
+				 CALM_OK);
 }
 
 static int count_visits(calm_key key, void *value, void *context)
@@ -33,8 +37,8 @@ static uint64_t ns_to_store(const struct suite *on, calm_map *map, uint64_t from
 }
 
 /*
- * How many entries a test may use that wants VERY_MANY: where a write costs O(n) - with a constant hash, or on a map that
- * copies - MANY. A small map is written to, and a larger one.
+ * How many entries a test may use that wants VERY_MANY: where a write costs O(n) - with a constant
+ * hash, or on a map that copies - MANY. A small map is written to, and a larger one.
  */
 static uint64_t as_many_as_sensible(const struct suite *on)
 {
@@ -68,7 +72,9 @@ static void clear(void **state)
 		for (uint64_t i = 0; i < 300 * round; i++)
 			assert_absent(map, suite_key(on, i));
 		assert_int_equal(calm_map_delete(map, suite_key(on, 7)), CALM_ABSENT);
-		assert_int_equal(calm_map_compare_and_swap(map, suite_key(on, 7), suite_int(7 + round), NULL), CALM_ABSENT);
+		assert_int_equal(calm_map_compare_and_swap(map, suite_key(on, 7),
+							   suite_int(7 + round), NULL),
+				 CALM_ABSENT);
 		assert_int_equal(calm_map_swap(map, suite_key(on, 8), NULL, NULL), CALM_ABSENT);
 		assert_int_equal(calm_map_size(map), 1);
 	}
@@ -84,11 +90,13 @@ static void size_is_exact_when_quiet(void **state)
 		assert_int_equal(calm_map_store(map, suite_key(on, i), NULL), CALM_OK);
 		assert_int_equal(calm_map_size(map), i + 1);
 		assert_int_equal(calm_map_store(map, suite_key(on, i), suite_int(1)), CALM_OK);
-		assert_int_equal(calm_map_load_or_store(map, suite_key(on, i), NULL, NULL), CALM_PRESENT);
+		assert_int_equal(calm_map_load_or_store(map, suite_key(on, i), NULL, NULL),
+				 CALM_PRESENT);
 		assert_int_equal(calm_map_size(map), i + 1);
 	}
 	for (uint64_t i = 0; i < 100; i++) {
-		assert_int_equal(calm_map_compare_and_delete(map, suite_key(on, i), NULL), CALM_CHANGED);
+		assert_int_equal(calm_map_compare_and_delete(map, suite_key(on, i), NULL),
+				 CALM_CHANGED);
 		assert_int_equal(calm_map_size(map), 100 - i);
 		assert_int_equal(calm_map_delete(map, suite_key(on, i)), CALM_OK);
 		assert_int_equal(calm_map_size(map), 99 - i);
@@ -153,7 +161,8 @@ static void load_many(void **state)
 		values[i] = SUITE_UNTOUCHED;
 		found[i] = CALM_EBUSY;
 		if (i % 3 == 0)
-			assert_int_equal(calm_map_store(map, keys[i], i % 2 ? suite_int(i) : NULL), CALM_OK);
+			assert_int_equal(calm_map_store(map, keys[i], i % 2 ? suite_int(i) : NULL),
+					 CALM_OK);
 	}
 	keys[5] = keys[9];
 	keys[30] = other;
@@ -179,12 +188,18 @@ static void apply(void **state)
 	calm_map *map = suite_map(on, NULL, NULL);
 	fill(on, map, 5, 0);
 	calm_change changes[] = {
-		{suite_key(on, 0), suite_int(100), false}, {suite_key(on, 1), NULL, true},
-		{suite_key(on, 50), suite_int(150), false}, {suite_key(on, 51), SUITE_UNTOUCHED, true},
-		{suite_key(on, 2), suite_int(102), false}, {suite_key(on, 2), suite_int(103), false},
-		{suite_key(on, 3), suite_int(104), false}, {suite_key(on, 3), NULL, true},
-		{suite_key(on, 52), suite_int(152), false}, {suite_key(on, 52), NULL, true},
-		{suite_key(on, 4), NULL, true},		   {suite_key(on, 4), NULL, false},
+		{suite_key(on, 0), suite_int(100), false},
+		{suite_key(on, 1), NULL, true},
+		{suite_key(on, 50), suite_int(150), false},
+		{suite_key(on, 51), SUITE_UNTOUCHED, true},
+		{suite_key(on, 2), suite_int(102), false},
+		{suite_key(on, 2), suite_int(103), false},
+		{suite_key(on, 3), suite_int(104), false},
+		{suite_key(on, 3), NULL, true},
+		{suite_key(on, 52), suite_int(152), false},
+		{suite_key(on, 52), NULL, true},
+		{suite_key(on, 4), NULL, true},
+		{suite_key(on, 4), NULL, false},
 	};
 	assert_int_equal(calm_map_apply(map, SUITE_COUNT(changes), changes), CALM_OK);
 	assert_bound(map, suite_key(on, 0), suite_int(100));
@@ -219,7 +234,8 @@ static void apply_grows(void **state)
 	for (uint64_t i = 0; i < MANY; i++) {
 		uint64_t key = i % (MANY / 2);
 		memcpy(bytes + i * 8, &key, 8);
-		changes[i].key = on->keys == CALM_KEYS_WORD ? calm_word(key) : calm_bytes(bytes + i * 8, 8);
+		changes[i].key = on->keys == CALM_KEYS_WORD ? calm_word(key)
+							    : calm_bytes(bytes + i * 8, 8);
 		changes[i].value = suite_int(i);
 		changes[i].remove = i % 5 == 4 && i >= MANY / 2;
 	}
@@ -373,12 +389,13 @@ static void a_dump_says_what_the_statistics_do(void **state)
 	suite_end(map, NULL, NULL);
 }
 
-#define CONFORM_WHOLE                                                                                                  \
-	SUITE_TEST(clear), SUITE_TEST(size_is_exact_when_quiet), SUITE_TEST(reserve), SUITE_TEST(capacity),            \
-		SUITE_TEST(load_many), SUITE_TEST_ONLY(apply, SUITE_SNAPSHOTS),                                        \
-		SUITE_TEST_ONLY(apply_grows, SUITE_SNAPSHOTS),                                                         \
-		SUITE_TEST_ONLY(what_needs_snapshots_is_unsupported, SUITE_NO_SNAPSHOTS),                              \
-		SUITE_TEST(grows_and_shrinks), SUITE_TEST(a_seed_repeats_a_run), SUITE_TEST(statistics),               \
-		SUITE_TEST(a_dump_says_what_the_statistics_do)
+#define CONFORM_WHOLE                                                                     \
+	SUITE_TEST(clear), SUITE_TEST(size_is_exact_when_quiet), SUITE_TEST(reserve),     \
+		SUITE_TEST(capacity), SUITE_TEST(load_many),                              \
+		SUITE_TEST_ONLY(apply, SUITE_SNAPSHOTS),                                  \
+		SUITE_TEST_ONLY(apply_grows, SUITE_SNAPSHOTS),                            \
+		SUITE_TEST_ONLY(what_needs_snapshots_is_unsupported, SUITE_NO_SNAPSHOTS), \
+		SUITE_TEST(grows_and_shrinks), SUITE_TEST(a_seed_repeats_a_run),          \
+		SUITE_TEST(statistics), SUITE_TEST(a_dump_says_what_the_statistics_do)
 
 #endif

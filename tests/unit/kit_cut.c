@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The calm authors */
 /*
- * The snapshot-cut checker against histories that are played by hand: right traversals pass, and each way of being
- * wrong is found and named. Small histories are held against brute force: is there a prefix at all that looks like
- * this?
+ * The snapshot-cut checker against histories that are played by hand: right traversals pass, and
+ * each way of being wrong is found and named. Small histories are held against brute force: is
+ * there a prefix at all that looks like this?
  */
 #include "kit/cut.h"
 #include "kit/plant.h"
@@ -17,7 +17,10 @@
 
 #define ENTRIES_MAX 400
 
-/* What a map would hold: a value per entry, NULL where absent (entry 0 untouched does not occur here: value 0). */
+/*
+ * What a map would hold: a value per entry, NULL where absent (entry 0 untouched does not occur
+ * here: value 0).
+ */
 struct model {
 	struct kit_cut cut;
 	struct kit_cut_check check;
@@ -28,8 +31,8 @@ struct model {
 	struct kit_random random;
 };
 
-static void make(struct model *model, unsigned writers, uint64_t touched, uint64_t entries, unsigned delete_every,
-		 bool bytes)
+static void make(struct model *model, unsigned writers, uint64_t touched, uint64_t entries,
+		 unsigned delete_every, bool bytes)
 {
 	struct kit_cut_options options = {.entries = entries,
 					  .touched = touched,
@@ -84,14 +87,17 @@ static void play_all(struct model *model, uint64_t until)
 }
 
 /* Feeds all bindings in random order through visit; leave_out (or UINT64_MAX) is not fed. */
-static void feed_through(struct model *model, uint64_t leave_out, calm_visit_fn *visit, void *context)
+static void feed_through(struct model *model, uint64_t leave_out, calm_visit_fn *visit,
+			 void *context)
 {
-	uint32_t *order = kit_shuffle_make((uint32_t)model->cut.entries, kit_random_next(&model->random));
+	uint32_t *order = kit_shuffle_make((uint32_t)model->cut.entries,
+					   kit_random_next(&model->random));
 
 	for (uint64_t i = 0; i < model->cut.entries; i++) {
 		uint64_t e = order[i];
 		if (model->present[e] && e != leave_out)
-			assert_int_equal(visit(kit_cut_key(&model->cut, e), model->values[e], context), 0);
+			assert_int_equal(
+				visit(kit_cut_key(&model->cut, e), model->values[e], context), 0);
 	}
 	free(order);
 }
@@ -135,7 +141,8 @@ static uint64_t some_touched(const struct model *model)
 
 static uint64_t number_of(const struct model *model, uint64_t entry)
 {
-	return (uint64_t)(uintptr_t)model->values[entry] & (((uint64_t)1 << KIT_CUT_NUMBER_BITS) - 1);
+	return (uint64_t)(uintptr_t)model->values[entry] &
+	       (((uint64_t)1 << KIT_CUT_NUMBER_BITS) - 1);
 }
 
 static void writes_go_round_in_closed_form(void **state)
@@ -180,12 +187,13 @@ static void a_quarter_of_the_writes_deletes(void **state)
 
 static void bad_plans_are_refused(void **state)
 {
-	static const struct kit_cut_options bad[] = {{.entries = 0},
-						     {.entries = 10, .touched = 11, .writers = 1},
-						     {.entries = 10, .touched = 2, .writers = 3},
-						     {.entries = 10, .touched = 2, .writers = 0},
-						     {.entries = 5000, .touched = 5000, .writers = 2000},
-						     {.entries = (uint64_t)1 << 32}};
+	static const struct kit_cut_options bad[] = {
+		{.entries = 0},
+		{.entries = 10, .touched = 11, .writers = 1},
+		{.entries = 10, .touched = 2, .writers = 3},
+		{.entries = 10, .touched = 2, .writers = 0},
+		{.entries = 5000, .touched = 5000, .writers = 2000},
+		{.entries = (uint64_t)1 << 32}};
 	struct kit_cut cut;
 
 	(void)state;
@@ -205,7 +213,8 @@ static void every_prefix_passes(void **state)
 			for (uint64_t m = 0; m < 6 * n; m++) {
 				for (unsigned w = 0; w < 3; w++) {
 					play(&model, w, m + w);
-					/* Some writes are under way: bounds of up to two on each side. */
+					/* Some writes are under way: bounds of up to two on each
+					 * side. */
 					uint64_t slack = m < 2 ? m : 2;
 					tell(&model, w, m + w - slack, m + w + 2);
 				}
@@ -290,8 +299,10 @@ static void a_key_seen_twice(void **state)
 		for (int live = 0; live < 2; live++) {
 			kit_cut_begin(&model.check, live != 0);
 			feed(&model);
-			(void)kit_cut_visit(kit_cut_key(&model.cut, touched), model.values[touched], &model.check);
-			(void)kit_cut_visit(kit_cut_key(&model.cut, 33), model.values[33], &model.check);
+			(void)kit_cut_visit(kit_cut_key(&model.cut, touched), model.values[touched],
+					    &model.check);
+			(void)kit_cut_visit(kit_cut_key(&model.cut, 33), model.values[33],
+					    &model.check);
 			assert_false(kit_cut_end(&model.check, 0));
 			assert_int_equal(faults(&model, KIT_CUT_TWICE), 2 * (live + 1));
 		}
@@ -300,7 +311,8 @@ static void a_key_seen_twice(void **state)
 		kit_cut_begin(&model.check, false);
 		feed(&model);
 		(void)kit_cut_visit(kit_cut_key(&model.cut, touched),
-				    kit_cut_value(0, number_of(&model, touched) % 10 + 10), &model.check);
+				    kit_cut_value(0, number_of(&model, touched) % 10 + 10),
+				    &model.check);
 		assert_false(kit_cut_end(&model.check, 0));
 		drop(&model);
 	}
@@ -406,7 +418,8 @@ static void what_nobody_wrote(void **state)
 		while (kit_cut_stores_of(&model.cut, model.cut.writer, deleted))
 			deleted++;
 		calm_key other = bytes ? calm_str("no such key") : calm_word(40);
-		calm_key of_deleted = kit_cut_key(&model.cut, kit_cut_entry_of(model.cut.writer, deleted));
+		calm_key of_deleted = kit_cut_key(&model.cut,
+						  kit_cut_entry_of(model.cut.writer, deleted));
 		kit_cut_begin(check, false);
 		feed(&model);
 		uint64_t before = faults(&model, KIT_CUT_ALIEN);
@@ -418,7 +431,8 @@ static void what_nobody_wrote(void **state)
 		(void)kit_cut_visit(kit_cut_key(&model.cut, 31), model.values[30], check);
 		(void)kit_cut_visit(kit_cut_key(&model.cut, 3), kit_cut_untouched(3), check);
 		/* A key of the other kind. */
-		(void)kit_cut_visit(bytes ? calm_word(30) : calm_str("30"), model.values[30], check);
+		(void)kit_cut_visit(bytes ? calm_word(30) : calm_str("30"), model.values[30],
+				    check);
 		assert_false(kit_cut_end(check, 0));
 		assert_int_equal(faults(&model, KIT_CUT_ALIEN) - before, 8);
 		assert_only(&model, KIT_CUT_ALIEN);
@@ -471,23 +485,27 @@ static void loads_after_a_snapshot(void **state)
 	for (uint64_t e = 0; e < 20; e++) {
 		uint64_t last = kit_cut_last_of(writer, e, 200);
 		for (uint64_t i = last % 20 == 0 ? 20 : last % 20; i <= 340; i += 20) {
-			bool expected = i >= last && i <= 300 && kit_cut_stores_of(&model.cut, writer, i);
-			assert_int_equal(kit_cut_load(check, e, CALM_OK, kit_cut_value(0, i)), expected);
+			bool expected = i >= last && i <= 300 &&
+					kit_cut_stores_of(&model.cut, writer, i);
+			assert_int_equal(kit_cut_load(check, e, CALM_OK, kit_cut_value(0, i)),
+					 expected);
 		}
 		bool deleted = false;
 		for (uint64_t i = last; i <= 300; i += 20)
 			deleted |= !kit_cut_stores_of(&model.cut, writer, i);
 		assert_int_equal(kit_cut_load(check, e, CALM_ABSENT, NULL), deleted);
 		assert_false(
-			kit_cut_load(check, e, CALM_OK, kit_cut_value(0, kit_cut_last_of(writer, (e + 1) % 20, 300))));
+			kit_cut_load(check, e, CALM_OK,
+				     kit_cut_value(0, kit_cut_last_of(writer, (e + 1) % 20, 300))));
 		assert_false(kit_cut_load(check, e, CALM_OK, kit_cut_value(1, last)));
 		assert_false(kit_cut_load(check, e, CALM_ENOMEM, NULL));
 		/* The snapshot itself may show its own write only. */
-		assert_int_equal(
-			kit_cut_snapshot_load(check, e, model.present[e] ? CALM_OK : CALM_ABSENT, model.values[e]),
-			true);
-		assert_false(
-			kit_cut_snapshot_load(check, e, model.present[e] ? CALM_ABSENT : CALM_OK, model.values[e]));
+		assert_int_equal(kit_cut_snapshot_load(check, e,
+						       model.present[e] ? CALM_OK : CALM_ABSENT,
+						       model.values[e]),
+				 true);
+		assert_false(kit_cut_snapshot_load(
+			check, e, model.present[e] ? CALM_ABSENT : CALM_OK, model.values[e]));
 		assert_false(kit_cut_snapshot_load(check, e, CALM_OK, kit_cut_value(0, last + 20)));
 	}
 	assert_true(kit_cut_load(check, 25, CALM_OK, kit_cut_untouched(25)));
@@ -495,7 +513,8 @@ static void loads_after_a_snapshot(void **state)
 	assert_false(kit_cut_load(check, 25, CALM_ABSENT, NULL));
 	assert_false(kit_cut_load(check, 25, CALM_OK, kit_cut_untouched(26)));
 	assert_false(kit_cut_snapshot_load(check, 25, CALM_ABSENT, NULL));
-	assert_int_equal(faults(&model, KIT_CUT_LOAD) + faults(&model, KIT_CUT_REREAD), model.check.report.total);
+	assert_int_equal(faults(&model, KIT_CUT_LOAD) + faults(&model, KIT_CUT_REREAD),
+			 model.check.report.total);
 	drop(&model);
 }
 
@@ -506,7 +525,8 @@ static void live_walks(void **state)
 	(void)state;
 	make(&model, 1, 20, 30, 0, false);
 	play_all(&model, 100);
-	/* Before the walk 100 are finished, at its end 110 have started: entries of 101 … 110 may show either. */
+	/* Before the walk 100 are finished, at its end 110 have started: entries of 101 … 110
+	 * may show either. */
 	for (uint64_t i = 101; i <= 110; i += 2) {
 		uint64_t e = kit_cut_entry_of(model.cut.writer, i);
 		model.values[e] = kit_cut_value(0, i);
@@ -620,7 +640,8 @@ static void every_plant_is_found(void **state)
 			struct model model;
 			make(&model, 2, 200, 400, 4, p % 2 == 0);
 			play_all(&model, 1000);
-			struct kit_plant_tap tap = {.check = &model.check, .plant = plants[p].plant};
+			struct kit_plant_tap tap = {.check = &model.check,
+						    .plant = plants[p].plant};
 			kit_cut_begin(&model.check, live != 0);
 			kit_plant_begin(&tap, 50);
 			feed_through(&model, UINT64_MAX, kit_plant_visit, &tap);

@@ -20,7 +20,8 @@
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SANITIZED 1
 #elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || \
+	__has_feature(memory_sanitizer)
 #define SANITIZED 1
 #endif
 #endif
@@ -328,8 +329,10 @@ static void no_memory_is_an_answer(void **state)
 	if (child == 0) {
 		struct rlimit limit = {256 << 20, 256 << 20};
 		bool bad = setrlimit(RLIMIT_AS, &limit) != 0 ||
-			   kit_keys_load_from(&keys, read_endless, NULL, "endless", error, sizeof error) ||
-			   keys.text != NULL || strstr(error, "no memory") == NULL || strstr(error, "endless") == NULL;
+			   kit_keys_load_from(&keys, read_endless, NULL, "endless", error,
+					      sizeof error) ||
+			   keys.text != NULL || strstr(error, "no memory") == NULL ||
+			   strstr(error, "endless") == NULL;
 		_exit(bad);
 	}
 	int status = 0;

@@ -62,7 +62,8 @@ static void all_is_what_exists(void **state)
 static void lists_keep_their_order_and_drop_repeats(void **state)
 {
 	(void)state;
-	if (!kit_kind_exists(kit_kind_find("lockmap")) || !kit_kind_exists(kit_kind_find("syncmap")))
+	if (!kit_kind_exists(kit_kind_find("lockmap")) ||
+	    !kit_kind_exists(kit_kind_find("syncmap")))
 		skip();
 	assert_true(parse("lockmap,syncmap,lockmap"));
 	assert_int_equal(count, 2);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The calm authors */
 /*
- * The linearizability checker: histories made by hand, and random small ones against brute force over all orders, so
- * that it is known to be exact in both directions.
+ * The linearizability checker: histories made by hand, and random small ones against brute force
+ * over all orders, so that it is known to be exact in both directions.
  */
 #include "kit/jit.h"
 #include "kit/lin.h"
@@ -39,8 +39,8 @@ static int tear_down(void **state)
 }
 
 /* Thread t calls a verb on key 1 during [begin, end]. */
-static void op(int t, uint64_t begin, uint64_t end, enum kit_lin_verb verb, uint64_t value, uint64_t expected,
-	       calm_status status, uint64_t result)
+static void op(int t, uint64_t begin, uint64_t end, enum kit_lin_verb verb, uint64_t value,
+	       uint64_t expected, calm_status status, uint64_t result)
 {
 	struct kit_lin_event event = {.begin = begin,
 				      .end = end,
@@ -163,13 +163,14 @@ static void each_wrong_answer(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof wrong_if_5 / sizeof *wrong_if_5; i++) {
 		store(0, 1, 2, 5);
-		op(1, 3, 4, wrong_if_5[i].verb, wrong_if_5[i].value, wrong_if_5[i].expected, wrong_if_5[i].status,
-		   wrong_if_5[i].result);
+		op(1, 3, 4, wrong_if_5[i].verb, wrong_if_5[i].value, wrong_if_5[i].expected,
+		   wrong_if_5[i].status, wrong_if_5[i].result);
 		bad();
 	}
 	for (size_t i = 0; i < sizeof wrong_if_absent / sizeof *wrong_if_absent; i++) {
-		op(1, 3, 4, wrong_if_absent[i].verb, wrong_if_absent[i].value, wrong_if_absent[i].expected,
-		   wrong_if_absent[i].status, wrong_if_absent[i].result);
+		op(1, 3, 4, wrong_if_absent[i].verb, wrong_if_absent[i].value,
+		   wrong_if_absent[i].expected, wrong_if_absent[i].status,
+		   wrong_if_absent[i].result);
 		bad();
 	}
 }
@@ -181,7 +182,8 @@ static void a_stale_read(void **state)
 	store(0, 3, 4, 6);
 	load(1, 5, 6, 5);
 	bad();
-	/* While the second store is under way, either may be read, but not the new before the old. */
+	/* While the second store is under way, either may be read, but not the new before the
+	 * old. */
 	store(0, 1, 2, 5);
 	store(0, 3, 10, 6);
 	load(1, 4, 5, 5);
@@ -301,7 +303,11 @@ static void rounds_continue_from_the_last(void **state)
 
 static void a_clear_touches_every_key(void **state)
 {
-	struct kit_lin_event other = {.begin = 1, .end = 2, .value = 9, .key = 3, .verb = KIT_LIN_STORE};
+	struct kit_lin_event other = {.begin = 1,
+				      .end = 2,
+				      .value = 9,
+				      .key = 3,
+				      .verb = KIT_LIN_STORE};
 	uint64_t states[KIT_LIN_STATES];
 
 	(void)state;
@@ -389,7 +395,10 @@ static void reports_show_the_operations(void **state)
 	kit_lin_reset(lin);
 }
 
-/* Brute force: every order of the pending operations, over all orders that the stamps allow. Verbs by hand again. */
+/*
+ * Brute force: every order of the pending operations, over all orders that the stamps allow. Verbs
+ * by hand again.
+ */
 static bool specified(const struct kit_lin_event *e, int *value)
 {
 	bool found = *value >= 0;
@@ -397,13 +406,15 @@ static bool specified(const struct kit_lin_event *e, int *value)
 
 	switch (e->verb) {
 	case KIT_LIN_LOAD:
-		return found ? e->status == CALM_OK && (int)e->result == old : e->status == CALM_ABSENT;
+		return found ? e->status == CALM_OK && (int)e->result == old
+			     : e->status == CALM_ABSENT;
 	case KIT_LIN_STORE:
 		*value = (int)e->value;
 		return e->status == CALM_OK;
 	case KIT_LIN_SWAP:
 		*value = (int)e->value;
-		return found ? e->status == CALM_OK && (int)e->result == old : e->status == CALM_ABSENT;
+		return found ? e->status == CALM_OK && (int)e->result == old
+			     : e->status == CALM_ABSENT;
 	case KIT_LIN_LOAD_OR_STORE:
 		if (found)
 			return e->status == CALM_PRESENT && (int)e->result == old;
@@ -414,7 +425,8 @@ static bool specified(const struct kit_lin_event *e, int *value)
 		return e->status == (found ? CALM_OK : CALM_ABSENT);
 	case KIT_LIN_LOAD_AND_DELETE:
 		*value = -1;
-		return found ? e->status == CALM_OK && (int)e->result == old : e->status == CALM_ABSENT;
+		return found ? e->status == CALM_OK && (int)e->result == old
+			     : e->status == CALM_ABSENT;
 	case KIT_LIN_COMPARE_AND_SWAP:
 	case KIT_LIN_COMPARE_AND_DELETE:
 		if (!found)
@@ -430,7 +442,8 @@ static bool specified(const struct kit_lin_event *e, int *value)
 }
 
 /* Bit v + 1 of finals: the value v (-1: absent) may be left. */
-static void search(const struct kit_lin_event *events, int n, unsigned done, int value, unsigned *finals)
+static void search(const struct kit_lin_event *events, int n, unsigned done, int value,
+		   unsigned *finals)
 {
 	uint64_t first_end = UINT64_MAX;
 
@@ -444,7 +457,8 @@ static void search(const struct kit_lin_event *events, int n, unsigned done, int
 	}
 	for (int i = 0; i < n; i++) {
 		int after = value;
-		if ((done >> i & 1) == 0 && events[i].begin <= first_end && specified(&events[i], &after))
+		if ((done >> i & 1) == 0 && events[i].begin <= first_end &&
+		    specified(&events[i], &after))
 			search(events, n, done | 1u << i, after, finals);
 	}
 }
@@ -466,10 +480,12 @@ static void perform(struct kit_lin_event *e, int *value)
 }
 
 /*
- * n operations at random: performed in the order of instants inside their intervals, so linearizable; then, in half of
- * the histories, one answer is changed. unique: no value is stored twice.
+ * n operations at random: performed in the order of instants inside their intervals, so
+ * linearizable; then, in half of the histories, one answer is changed. unique: no value is stored
+ * twice.
  */
-static int make_history(struct kit_random *random, struct kit_lin_event *events, int n, bool unique, uint64_t width)
+static int make_history(struct kit_random *random, struct kit_lin_event *events, int n, bool unique,
+			uint64_t width)
 {
 	int value = -1;
 
@@ -497,7 +513,8 @@ static int make_history(struct kit_random *random, struct kit_lin_event *events,
 
 static int by_begin(const void *a, const void *b)
 {
-	uint64_t x = ((const struct kit_lin_event *)a)->begin, y = ((const struct kit_lin_event *)b)->begin;
+	uint64_t x = ((const struct kit_lin_event *)a)->begin,
+		 y = ((const struct kit_lin_event *)b)->begin;
 
 	return (x > y) - (x < y);
 }
@@ -523,7 +540,8 @@ static void verdicts_are_those_of_brute_force(void **state)
 		(void)make_history(&random, events, n, run % 4 < 2, run / 2 % 3 == 0 ? 20 : 60);
 		qsort(events, (size_t)n, sizeof *events, by_begin);
 		search(events, n, 0, -1, &finals);
-		enum kit_jit_outcome outcome = kit_jit_check(jit, events, (size_t)n, states, &count, &culprit);
+		enum kit_jit_outcome outcome = kit_jit_check(jit, events, (size_t)n, states, &count,
+							     &culprit);
 		/* More final states than a key can keep is undecided, by contract. */
 		if (__builtin_popcount(finals) > KIT_LIN_STATES) {
 			assert_int_equal(outcome, KIT_JIT_UNDECIDED);
@@ -546,7 +564,10 @@ static void verdicts_are_those_of_brute_force(void **state)
 	kit_jit_free(jit);
 }
 
-/* Long histories with much overlap, linearizable by construction, are decided; with one stale load they are refused. */
+/*
+ * Long histories with much overlap, linearizable by construction, are decided; with one stale load
+ * they are refused.
+ */
 static void long_histories_of_many_threads(void **state)
 {
 	enum { N = 4000 };
@@ -566,23 +587,26 @@ static void long_histories_of_many_threads(void **state)
 			uint64_t instant = 1000 + 10 * (uint64_t)i;
 			/* Some operations take very long, as those of a preempted thread do. */
 			uint64_t width = kit_random_below(&random, 100) == 0 ? 900 : 30;
-			events[i] = (struct kit_lin_event){.begin = instant - kit_random_below(&random, width),
-							   .end = instant + kit_random_below(&random, width),
-							   .value = (uint64_t)i,
-							   .expected = (uint64_t)(value < 0 ? 0 : value),
-							   .key = 1,
-							   .verb = (uint8_t)kit_random_below(&random, KIT_LIN_CLEAR)};
+			events[i] = (struct kit_lin_event){
+				.begin = instant - kit_random_below(&random, width),
+				.end = instant + kit_random_below(&random, width),
+				.value = (uint64_t)i,
+				.expected = (uint64_t)(value < 0 ? 0 : value),
+				.key = 1,
+				.verb = (uint8_t)kit_random_below(&random, KIT_LIN_CLEAR)};
 			perform(&events[i], &value);
 		}
 		qsort(events, N, sizeof *events, by_begin);
-		assert_int_equal(kit_jit_check(jit, events, N, states, &count, &culprit), KIT_JIT_FINE);
+		assert_int_equal(kit_jit_check(jit, events, N, states, &count, &culprit),
+				 KIT_JIT_FINE);
 		int at = N / 2;
 		while (events[at].verb != KIT_LIN_LOAD || events[at].status != CALM_OK)
 			at++;
 		events[at].result -= 400;
 		states[0] = KIT_LIN_ABSENT;
 		count = 1;
-		assert_int_equal(kit_jit_check(jit, events, N, states, &count, &culprit), KIT_JIT_WRONG);
+		assert_int_equal(kit_jit_check(jit, events, N, states, &count, &culprit),
+				 KIT_JIT_WRONG);
 	}
 	kit_jit_free(jit);
 	free(events);

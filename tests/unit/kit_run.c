@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The calm authors */
 /*
- * The ready runs of both checkers over every kind this build has: quiet on a correct map, and not on a spoilt one. The
- * long runs are in tests/lin.c and the soak; this shows that the runners work.
+ * The ready runs of both checkers over every kind this build has: quiet on a correct map, and not
+ * on a spoilt one. The long runs are in tests/lin.c and the soak; this shows that the runners work.
  */
 #include "kit/clock.h"
 #include "kit/cut_run.h"
@@ -46,7 +46,8 @@ static void correct_maps_pass_the_cut(void **state)
 		if (!kit_kind_exists(&kit_kinds[i]))
 			continue;
 		for (int bytes = 0; bytes < 2; bytes++) {
-			struct kit_cut_plan plan = cut_plan(&kit_kinds[i], bytes ? CALM_KEYS_BYTES : CALM_KEYS_WORD);
+			struct kit_cut_plan plan = cut_plan(&kit_kinds[i], bytes ? CALM_KEYS_BYTES
+										 : CALM_KEYS_WORD);
 			struct kit_cut_result result;
 			plan.verbs = true;
 			plan.traversed = count_traversal;
@@ -79,14 +80,16 @@ static void planted_faults_fail_the_cut(void **state)
 			if (snapshots_only && !kit_kinds[i].snapshots)
 				continue;
 			plan.plant = plant;
-			/* A live walk need not show what is being written: more than can be in one walk. */
+			/* A live walk need not show what is being written: more than can be in
+			 * one walk. */
 			plan.entries = 40000;
 			plan.touched = 20000;
 			plan.traversals = 8;
 			assert_int_equal(kit_cut_run(&plan, &result), CALM_OK);
 			if (result.planted > 0 && result.report.total == 0)
-				fail_msg("%s: %s was planted %llu times and not found", kit_kinds[i].name,
-					 kit_plant_name(plant), (unsigned long long)result.planted);
+				fail_msg("%s: %s was planted %llu times and not found",
+					 kit_kinds[i].name, kit_plant_name(plant),
+					 (unsigned long long)result.planted);
 			/* Nothing is too old until a writer has been round twice. */
 			if (plant != KIT_PLANT_OLD)
 				assert_true(result.planted > 0);
@@ -204,8 +207,8 @@ static void correct_maps_are_linearizable(void **state)
 		if (!kit_kind_exists(&kit_kinds[i]))
 			continue;
 		for (int variant = 0; variant < 4; variant++) {
-			struct kit_lin_plan plan = lin_plan(&kit_kinds[i],
-							    variant % 2 == 0 ? CALM_KEYS_WORD : CALM_KEYS_BYTES);
+			struct kit_lin_plan plan = lin_plan(
+				&kit_kinds[i], variant % 2 == 0 ? CALM_KEYS_WORD : CALM_KEYS_BYTES);
 			struct kit_lin_result result;
 			plan.zipf = variant >= 2;
 			plan.rounds_per_map = (uint64_t)variant;
@@ -239,8 +242,11 @@ static void a_lying_map_is_not(void **state)
 	assert_int_equal(kit_lin_new(&lin, 4), CALM_OK);
 	assert_int_equal(kit_lin_log_init(&log, 1, 0), CALM_OK);
 	for (uint64_t i = 1; i <= 3000; i++) {
-		assert_int_equal(kit_lin_do_store(&log, map, i % 4, calm_word(i % 4), kit_lin_value(1, i)), CALM_OK);
-		assert_int_equal(kit_lin_do_load(&log, map, i % 4, calm_word(i % 4), &value), CALM_OK);
+		assert_int_equal(
+			kit_lin_do_store(&log, map, i % 4, calm_word(i % 4), kit_lin_value(1, i)),
+			CALM_OK);
+		assert_int_equal(kit_lin_do_load(&log, map, i % 4, calm_word(i % 4), &value),
+				 CALM_OK);
 		assert_ptr_equal(value, kit_lin_value(1, i));
 	}
 	assert_int_equal(log.count, 6000);
@@ -255,8 +261,9 @@ static void a_lying_map_is_not(void **state)
 
 static void every_verb_is_recorded(void **state)
 {
-	static const calm_status expected[] = {CALM_ABSENT, CALM_OK,     CALM_OK,     CALM_PRESENT, CALM_OK,
-					       CALM_ABSENT, CALM_ABSENT, CALM_ABSENT, CALM_OK};
+	static const calm_status expected[] = {CALM_ABSENT,  CALM_OK,     CALM_OK,
+					       CALM_PRESENT, CALM_OK,     CALM_ABSENT,
+					       CALM_ABSENT,  CALM_ABSENT, CALM_OK};
 	const struct kit_kind *kind = any_kind();
 	struct kit_lin_log log;
 	struct kit_lin *lin;
@@ -275,7 +282,8 @@ static void every_verb_is_recorded(void **state)
 	(void)kit_lin_do_load_or_store(&log, map, 3, key, kit_lin_value(1, 3), &out);
 	(void)kit_lin_do_delete(&log, map, 3, key);
 	(void)kit_lin_do_load_and_delete(&log, map, 3, key, &out);
-	(void)kit_lin_do_compare_and_swap(&log, map, 3, key, kit_lin_value(1, 3), kit_lin_value(1, 4));
+	(void)kit_lin_do_compare_and_swap(&log, map, 3, key, kit_lin_value(1, 3),
+					  kit_lin_value(1, 4));
 	(void)kit_lin_do_compare_and_delete(&log, map, 3, key, kit_lin_value(1, 3));
 	(void)kit_lin_do_clear(&log, map);
 	assert_int_equal(log.count, KIT_LIN_VERBS);
@@ -297,10 +305,14 @@ static void every_verb_is_recorded(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(correct_maps_pass_the_cut), cmocka_unit_test(planted_faults_fail_the_cut),
-		cmocka_unit_test(held_threads_stand),        cmocka_unit_test(a_run_without_writers_or_walkers),
-		cmocka_unit_test(cut_plans_that_cannot_be),  cmocka_unit_test(correct_maps_are_linearizable),
-		cmocka_unit_test(a_lying_map_is_not),        cmocka_unit_test(every_verb_is_recorded),
+		cmocka_unit_test(correct_maps_pass_the_cut),
+		cmocka_unit_test(planted_faults_fail_the_cut),
+		cmocka_unit_test(held_threads_stand),
+		cmocka_unit_test(a_run_without_writers_or_walkers),
+		cmocka_unit_test(cut_plans_that_cannot_be),
+		cmocka_unit_test(correct_maps_are_linearizable),
+		cmocka_unit_test(a_lying_map_is_not),
+		cmocka_unit_test(every_verb_is_recorded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

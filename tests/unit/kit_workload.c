@@ -46,7 +46,8 @@ static void below_is_even(void **state)
 	}
 	for (int i = 0; i < N; i++)
 		square += pow((double)counts[i] - (double)DRAWS / N, 2) / ((double)DRAWS / N);
-	/* Chi square with 6 degrees of freedom: above 22.5 once in a thousand. The seed is fixed. */
+	/* Chi square with 6 degrees of freedom: above 22.5 once in a thousand. The seed is
+	 * fixed. */
 	assert_true(square < 22.5);
 	/* A bound where taking the remainder would favour the low half two to one. */
 	size_t low = 0;
@@ -79,7 +80,8 @@ static void zipf_frequencies_are_the_theory(void **state)
 		for (int r = 1; r <= N; r *= 2) {
 			double expected = DRAWS * pow(r, -exponents[e]) / sum;
 			/* Five standard deviations of a Poisson count. */
-			assert_true(fabs((double)counts[r - 1] - expected) < 5 * sqrt(expected) + 1);
+			assert_true(fabs((double)counts[r - 1] - expected) <
+				    5 * sqrt(expected) + 1);
 		}
 	}
 	free(counts);
