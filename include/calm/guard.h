@@ -5,8 +5,8 @@
  * definition in the executable, a patched traversal. It detects accidental or uncooperative
  * interposition; it is no defence against an attacker in the process.
  *
- * This version of calm declares the interface and has no checks yet: both functions that take
- * effect answer CALM_EUNSUPPORTED.
+ * This version of calm declares the interface and has no checks yet: whatever would take effect
+ * answers CALM_EUNSUPPORTED.
  */
 #ifndef CALM_GUARD_H
 #define CALM_GUARD_H
