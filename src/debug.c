@@ -6,6 +6,7 @@
  */
 #include "map/kind.h"
 
+#include <errno.h>
 #include <inttypes.h>
 
 calm_status calm_debug_dump(const calm_map *map, FILE *file)
@@ -33,12 +34,14 @@ calm_status calm_debug_dump(const calm_map *map, FILE *file)
 		{"retired peak", stats.retired_peak},
 		{"stalls", stats.stalls},
 	};
+	int saved = errno;
 	fprintf(file, "%s %p\n", calm_map_kind(map), (const void *)map);
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
 		fprintf(file, "  %-20s %" PRIu64 "\n", lines[i].name, lines[i].value);
 	if (stats.stalled_thread != 0)
 		fprintf(file, "  %-20s %d %s\n", "stalled thread", stats.stalled_thread,
 			stats.stalled_name);
+	errno = saved;
 	return CALM_OK;
 }
 
@@ -56,6 +59,7 @@ calm_status calm_debug_threads(FILE *file)
 {
 	if (!file)
 		return CALM_EINVAL;
+	int saved = errno;
 	struct calm__self *self;
 	for (uint32_t i = 0; (self = calm__record(i)) != NULL; i++) {
 		/* order: none - shown to people; each is true of some recent moment. */
@@ -73,6 +77,7 @@ calm_status calm_debug_threads(FILE *file)
 			fprintf(file, ", in a read section since epoch %" PRIu64, epoch);
 		fprintf(file, ", %" PRIu64 " retired\n", waiting);
 	}
+	errno = saved;
 	return CALM_OK;
 }
 
