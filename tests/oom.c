@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The calm authors */
 /*
- * Allocation failure at every site. A script of all verbs runs again and again on a fresh map; in the n-th run the n-th
- * allocation fails, alone or with all after it, until a run meets no failure. Each call either does what it says or
- * answers CALM_ENOMEM and has changed nothing; at the end nothing has leaked and no value was released twice.
+ * Allocation failure at every site. A script of all verbs runs again and again on a fresh map; in
+ * the n-th run the n-th allocation fails, alone or with all after it, until a run meets no failure.
+ * Each call either does what it says or answers CALM_ENOMEM and has changed nothing; at the end
+ * nothing has leaked and no value was released twice.
  *
- * Who fails: the map's calm_allocator; or malloc itself (--wrap), which also feeds the library's own blocks. A thread
- * keeps some of those, so they are taken from it before each call; the calls are made outside of a section and inside.
+ * Who fails: the map's calm_allocator; or malloc itself (--wrap), which also feeds the library's
+ * own blocks. A thread keeps some of those, so they are taken from it before each call; the calls
+ * are made outside of a section and inside.
  */
 #include "suite.h"
 
 #include "base/alloc.h"
 #include "sync/read.h"
 
-#define KEYS 90
+#define KEYS 56
 #define OPEN 2
 
 /* ---- malloc ---- */
@@ -83,12 +85,14 @@ struct run {
 
 static void failed_to(const struct run *run, int line, const char *what)
 {
-	static const char *const sources[] = {"the allocator", "malloc", "malloc, inside a section"};
+	static const char *const sources[] = {"the allocator", "malloc",
+					      "malloc, inside a section"};
 	/* The library and cmocka may need memory to clean up. */
 	mallocs.armed = false;
-	fail_msg("%s: %s fails at allocation %llu%s, %s: not so: %s (line %d)", run->verb, sources[run->source],
-		 (unsigned long long)run->nth, run->on_and_on ? " and on" : "", run->counted ? "items" : "plain values",
-		 what, line);
+	fail_msg("%s: %s fails at allocation %llu%s, %s: not so: %s (line %d)", run->verb,
+		 sources[run->source], (unsigned long long)run->nth,
+		 run->on_and_on ? " and on" : "", run->counted ? "items" : "plain values", what,
+		 line);
 }
 
 #define expect(condition) ((condition) ? (void)0 : failed_to(run, __LINE__, #condition))
@@ -242,7 +246,8 @@ static calm_status answer(calm_key key, bool present, void **value, bool *keep, 
 
 static void put(struct run *run, uint64_t i, enum put verb)
 {
-	static const char *const names[] = {"store", "swap", "load_or_store", "compare_and_swap", "update"};
+	static const char *const names[] = {"store", "swap", "load_or_store", "compare_and_swap",
+					    "update"};
 	struct to to = {value_for(run), true};
 	calm_key key = suite_key(run->on, i);
 	bool present = run->present[i];
@@ -275,7 +280,8 @@ enum take { DELETE, LOAD_AND_DELETE, COMPARE_AND_DELETE, UPDATE_AWAY };
 
 static void take(struct run *run, uint64_t i, enum take verb)
 {
-	static const char *const names[] = {"delete", "load_and_delete", "compare_and_delete", "update to nothing"};
+	static const char *const names[] = {"delete", "load_and_delete", "compare_and_delete",
+					    "update to nothing"};
 	struct to to = {NULL, false};
 	calm_key key = suite_key(run->on, i);
 	calm_status status = CALM_OK;
@@ -335,7 +341,8 @@ static void do_open(struct run *run, size_t slot, bool drains)
 	calm_snapshot_close(run->open[slot]);
 	run->open[slot] = NULL;
 	begin_call(run, drains ? "drain" : "snapshot");
-	calm_status status = drains ? calm_map_drain(run->map, &snapshot) : calm_map_snapshot(run->map, &snapshot);
+	calm_status status = drains ? calm_map_drain(run->map, &snapshot)
+				    : calm_map_snapshot(run->map, &snapshot);
 	if (end_call(run, status, CALM_OK)) {
 		run->open[slot] = snapshot;
 		for (uint64_t i = 0; i < KEYS; i++)
@@ -361,7 +368,8 @@ static void do_walk(struct run *run, bool each)
 {
 	run->visits = 0;
 	begin_call(run, each ? "each" : "walk");
-	int result = each ? calm_map_each(run->map, visit, run) : calm_map_walk(run->map, visit, run);
+	int result = each ? calm_map_each(run->map, visit, run)
+			  : calm_map_walk(run->map, visit, run);
 	if (end_call(run, result, 0))
 		expect(run->visits == run->size);
 	check(run);
@@ -392,7 +400,8 @@ static void do_free(struct run *run)
 	expect(found == status && size == run->size);
 }
 
-static int ignore_difference(calm_key key, bool before, void *old_value, bool after, void *new_value, void *context)
+static int ignore_difference(calm_key key, bool before, void *old_value, bool after,
+			     void *new_value, void *context)
 {
 	(void)key;
 	(void)(before && after && old_value == new_value);
@@ -412,7 +421,8 @@ static void with_snapshots(struct run *run)
 	do_open(run, 1, false);
 	if (run->open[0] && run->open[1]) {
 		begin_call(run, "diff");
-		int result = calm_snapshot_diff(run->open[0], run->open[1], ignore_difference, &differences);
+		int result = calm_snapshot_diff(run->open[0], run->open[1], ignore_difference,
+						&differences);
 		if (end_call(run, result, 0))
 			expect(differences > 0);
 	}
@@ -450,7 +460,7 @@ static void script(struct run *run)
 		with_snapshots(run);
 	for (uint64_t i = 12; i < KEYS; i += 7)
 		put(run, i, (enum put)(i % 3));
-	do_reserve(run, 50);
+	do_reserve(run, 20);
 	for (uint64_t i = 12; i < KEYS; i++)
 		if (!run->present[i])
 			put(run, i, STORE);
@@ -636,8 +646,9 @@ static void readers_need_no_memory(void **state)
 
 int main(int argc, char **argv)
 {
-	static const struct suite_test tests[] = {SUITE_TEST(one_allocation), SUITE_TEST(allocations_from_one_on),
-						  SUITE_TEST(one_malloc), SUITE_TEST(mallocs_from_one_on)};
+	static const struct suite_test tests[] = {
+		SUITE_TEST(one_allocation), SUITE_TEST(allocations_from_one_on),
+		SUITE_TEST(one_malloc), SUITE_TEST(mallocs_from_one_on)};
 	static const struct CMUnitTest others[] = {cmocka_unit_test(retire), cmocka_unit_test(cell),
 						   cmocka_unit_test(readers_need_no_memory)};
 	return suite_run(argc, argv, tests, SUITE_COUNT(tests), others, SUITE_COUNT(others));

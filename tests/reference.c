@@ -51,11 +51,11 @@ struct run {
 
 static void failed(const struct run *run, int line, const char *what)
 {
-	fail_msg(
-		"%s, %s keys: %s at step %llu, %s: not so: %s\nline %d; to repeat: CALM_TEST_SEED=%llu",
-		run->on->kind->name, run->on->keys == CALM_KEYS_WORD ? "word" : "byte",
-		run->counted ? "items" : "plain values", (unsigned long long)run->step, run->verb,
-		what, line, (unsigned long long)run->seed);
+	fail_msg("%s, %s keys: %s at step %llu, %s: not so: %s\n"
+		 "line %d; to repeat: CALM_TEST_SEED=%llu",
+		 run->on->kind->name, run->on->keys == CALM_KEYS_WORD ? "word" : "byte",
+		 run->counted ? "items" : "plain values", (unsigned long long)run->step, run->verb,
+		 what, line, (unsigned long long)run->seed);
 }
 
 #define expect(condition) ((condition) ? (void)0 : failed(run, __LINE__, #condition))
