@@ -24,6 +24,7 @@ enum cli_exit {
 /* A command. argv[0] is "calm NAME", as getopt's messages want it. Answers --help on stdout. Returns an enum cli_exit. */
 typedef int cli_command_fn(int argc, char **argv);
 
+cli_command_fn cli_bench;
 cli_command_fn cli_walk;
 
 /* One line on stderr, "calm walk: …". Always CLI_FAILED. */

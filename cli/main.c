@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The calm authors */
 /*
- * The calm command: finds the command asked for and runs it, and sees to it that what was printed arrived.
+ * The calm command: finds the command asked for and runs it, and sees to it that what was printed
+ * arrived.
  *
- * Invariant: file descriptors 0 to 2 are open before anything else is opened, so that a closed one is an error when it
- * is used, and never some other file.
+ * Invariant: file descriptors 0 to 2 are open before anything else is opened, so that a closed one
+ * is an error when it is used, and never some other file.
  */
 #include "cli/cli.h"
 
@@ -21,7 +22,9 @@ static const struct command {
 	const char *summary;
 	cli_command_fn *run;
 } commands[] = {
-	{"walk", "walk maps while writers change them, check every traversal, and measure both", cli_walk},
+	{"walk", "walk maps while writers change them, check every traversal, and measure both",
+	 cli_walk},
+	{"bench", "measure maps, other libraries' beside calm's", cli_bench},
 	{"help", "this text, or with the name of a command its own", help},
 };
 
@@ -38,11 +41,12 @@ static int usage(FILE *file)
 		    file);
 	for (size_t i = 0; i < COMMANDS; i++)
 		(void)fprintf(file, "  %-6s %s\n", commands[i].name, commands[i].summary);
-	(void)fputs("\n"
-		    "'calm help COMMAND' and 'calm COMMAND --help' tell all about one.\n"
-		    "Exit status: 0 all is well; 1 the command found what it looks for; 2 misuse, or input, output or\n"
-		    "memory failed; 130 interrupted.\n",
-		    file);
+	(void)fputs(
+		"\n"
+		"'calm help COMMAND' and 'calm COMMAND --help' tell all about one.\n"
+		"Exit status: 0 all is well; 1 the command found what it looks for; 2 misuse, or input, output or\n"
+		"memory failed; 130 interrupted.\n",
+		file);
 	return CLI_FINE;
 }
 
@@ -69,7 +73,8 @@ static int run(const struct command *command, int argc, char **argv)
 static int help(int argc, char **argv)
 {
 	static char option[] = "--help";
-	static const struct option options[] = {{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+	static const struct option options[] = {{"help", no_argument, NULL, 'h'},
+						{NULL, 0, NULL, 0}};
 	int letter;
 
 	while ((letter = getopt_long(argc, argv, "h", options, NULL)) != -1) {
