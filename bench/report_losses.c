@@ -105,10 +105,12 @@ static void print_loss(FILE *file, const struct loss *loss)
 	if (isfinite(loss->factor))
 		(void)fprintf(file, "<td data-v=\"%.6g\"><b>%.*f \xc3\x97</b></td>", loss->factor,
 			      loss->factor >= 100 ? 0 : 2, loss->factor);
-	else
-		(void)fprintf(file, "<td data-v=\"1e300\"><b>%.4g</b><small>%s</small></td>",
-			      fabs(ours->median - loss->theirs->median),
+	else {
+		(void)fputs("<td data-v=\"1e300\"><b>", file);
+		bench_html_figure(file, fabs(ours->median - loss->theirs->median));
+		(void)fprintf(file, "</b><small>%s</small></td>",
 			      bench_in_points(ours) ? "points" : "apart");
+	}
 	print_figure(file, ours);
 	print_figure(file, loss->theirs);
 	(void)fputs("</tr>\n", file);

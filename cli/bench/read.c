@@ -352,7 +352,8 @@ static void read_note(struct reader *reader)
 			results->note_count = 0;
 		return;
 	}
-	results->notes[results->note_count++] = (struct bench_note){.suite = note.suite, .text = owned};
+	results->notes[results->note_count++] = (struct bench_note){.suite = note.suite,
+								    .text = owned};
 }
 
 static void top_field(struct reader *reader, const char *name)
