@@ -271,6 +271,59 @@ static void threads_may_exit_inside_a_section(void **state)
 	alarm(0);
 }
 
+/* ---- the last moments of a thread ---- */
+
+static struct {
+	pthread_key_t key;
+	calm_map *map;
+	struct suite_items items;
+	_Atomic unsigned rounds;
+} farewell;
+
+/* Runs after calm's own destructor for the thread, which then has to run again. */
+static void say_farewell(void *value)
+{
+	struct suite_item *item = suite_item(&farewell.items, 1);
+	calm_read_begin();
+	suite_check(calm_map_store(farewell.map, calm_word(1), item) == CALM_OK);
+	suite_check(suite_item_number(item) == 1);
+	calm_read_end();
+	suite_check(calm_retire(suite_item(&farewell.items, 2), suite_item_release,
+				&farewell.items) == CALM_OK);
+	if (atomic_fetch_add(&farewell.rounds, 1) % 2 == 0)
+		suite_check(pthread_setspecific(farewell.key, value) == 0);
+}
+
+static void *leave_with_farewell(void *context)
+{
+	calm_read_begin();
+	calm_read_end();
+	suite_check(pthread_setspecific(farewell.key, context) == 0);
+	return NULL;
+}
+
+static void a_key_destructor_may_use_calm(void **state)
+{
+	enum { LEAVERS = 50 };
+	struct suite on = {kit_kind_find("lockmap"), CALM_KEYS_WORD};
+	(void)state;
+	alarm(PATIENCE);
+	assert_int_equal(calm_read_wait(), CALM_OK); /* calm's key comes before this one */
+	assert_int_equal(pthread_key_create(&farewell.key, say_farewell), 0);
+	farewell.map = suite_map(&on, &farewell.items, NULL);
+	for (unsigned i = 0; i < LEAVERS; i++) {
+		pthread_t thread;
+		assert_int_equal(pthread_create(&thread, NULL, leave_with_farewell, &farewell), 0);
+		assert_int_equal(pthread_join(thread, NULL), 0);
+	}
+	assert_int_equal(farewell.rounds, 2 * LEAVERS);
+	assert_int_equal(calm_read_wait(), CALM_OK);
+	assert_int_equal(farewell.items.live, 1);
+	suite_end(farewell.map, &farewell.items, NULL);
+	assert_int_equal(pthread_key_delete(farewell.key), 0);
+	alarm(0);
+}
+
 /* ---- errno ---- */
 
 #define ERRNO 1234
@@ -463,6 +516,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(fork_inside_a_section),
 		cmocka_unit_test(fork_while_others_are_busy),
 		cmocka_unit_test(threads_may_exit_inside_a_section),
+		cmocka_unit_test(a_key_destructor_may_use_calm),
 		cmocka_unit_test(nothing_else_touches_errno),
 	};
 	return suite_run(argc, argv, tests, SUITE_COUNT(tests), others, SUITE_COUNT(others));
