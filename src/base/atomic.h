@@ -57,6 +57,7 @@ void calm__explore_step(const volatile void *address);
 
 #define swap_acquire(p, v) (CALM__STEP(p), atomic_exchange_explicit((p), (v), memory_order_acquire))
 #define swap_release(p, v) (CALM__STEP(p), atomic_exchange_explicit((p), (v), memory_order_release))
+#define swap_sc(p, v) (CALM__STEP(p), atomic_exchange_explicit((p), (v), memory_order_seq_cst))
 #define swap_acq_rel(p, v) (CALM__STEP(p), atomic_exchange_explicit((p), (v), memory_order_acq_rel))
 
 #define add_relaxed(p, v) (CALM__STEP(p), atomic_fetch_add_explicit((p), (v), memory_order_relaxed))

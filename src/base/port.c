@@ -10,11 +10,13 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
+#define LARGE_PAGE ((uintptr_t)2 << 20)
 #define YIELD_TURNS 16
 #define NAP_FIRST_NS 50000L
 #define NAP_LONGEST_NS 1000000L
@@ -46,6 +48,17 @@ void calm__membarrier(void)
 	int saved = errno;
 	if (syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) != 0)
 		calm__misuse("membarrier", "the kernel took back a barrier it had granted");
+	errno = saved;
+}
+
+void calm__prefer_large_pages(void *memory, size_t size)
+{
+	uintptr_t first = ((uintptr_t)memory + LARGE_PAGE - 1) & ~(LARGE_PAGE - 1);
+	uintptr_t end = ((uintptr_t)memory + size) & ~(LARGE_PAGE - 1);
+	if (end <= first)
+		return;
+	int saved = errno;
+	madvise((char *)memory + (first - (uintptr_t)memory), end - first, MADV_HUGEPAGE);
 	errno = saved;
 }
 

@@ -48,6 +48,9 @@ bool calm__membarrier_register(void);
  */
 void calm__membarrier(void);
 
+/* Asks for large pages behind what lies in [memory, memory + size), where that is more than one. */
+void calm__prefer_large_pages(void *memory, size_t size);
+
 /* CLOCK_MONOTONIC in ns. */
 uint64_t calm__now_ns(void);
 /*

@@ -8,7 +8,7 @@
 #define CALM_CORE_KEY_H
 
 #include "base/hash.h"
-#include "core/heap.h"
+#include "sync/heap.h"
 #include <calm/map.h>
 
 #include <string.h>

@@ -56,7 +56,7 @@ static void keep_budget(struct lockmap *map)
 	struct calm__snap *gone;
 	/* order: none - a budget is kept to the table, not to the byte. */
 	while (map->base.budget > 0 && load_relaxed(&map->snaps.history) > map->base.budget &&
-	       calm__snaps_oust(&map->snaps, &gone))
+	       calm__snaps_oust(&map->snaps, false, &gone))
 		if (gone)
 			dispose(snapshot_of(gone));
 }

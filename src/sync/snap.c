@@ -28,31 +28,116 @@
 
 void calm__snaps_init(struct calm__snaps *snaps)
 {
-	*snaps = (struct calm__snaps){.epoch = 1};
+	*snaps = (struct calm__snaps){.epoch = 1, .horizon = 1};
 }
 
-void calm__snap_open(struct calm__snaps *snaps, struct calm__snap *snap, uint64_t bytes)
+/* ---- what writers read; changed under snaps->lock ---- */
+
+/* After a change of the list. */
+static void tell_writers(struct calm__snaps *snaps)
 {
-	snap->bytes = bytes;
-	snap->opened_ns = calm__now_ns();
-	snap->dead = NULL;
-	snap->newer = NULL;
-	/* order: none - nobody else knows this snapshot yet. */
-	store_relaxed(&snap->use, 1);
-	store_relaxed(&snap->holders, 2);
-	calm__lock(&snaps->lock);
+	struct calm__snap *kept = snaps->newest;
+	while (kept && kept->walk)
+		kept = kept->older;
+	/* order: none - before the epoch's increment, or a relief that may come late. */
+	store_relaxed(&snaps->kept, kept ? kept->stamp + 1 : 0);
+	/* order: none - it only rises, and too low a value only delays. */
+	store_relaxed(&snaps->horizon,
+		      snaps->oldest ? snaps->oldest->stamp : load_relaxed(&snaps->epoch));
+}
+
+static void take_walk(struct calm__snaps *snaps, struct calm__snap *snap)
+{
+	for (int i = 0; i < CALM__WALKS; i++) {
+		struct calm__walk *walk = &snaps->walks[i];
+		/* order: none - changed under snaps->lock. */
+		if (load_relaxed(&walk->stamp) != 0)
+			continue;
+		snap->walk = walk;
+		/* order: none - before stamp's edge. */
+		store_relaxed(&walk->passed, 0);
+		/* order: snap.walk release -> calm__walks_need(): who reads this stamp does not
+		 * read how far the walk before it was. */
+		store_release(&walk->stamp, snap->stamp + 1);
+		/* order: none - before the epoch's increment. */
+		add_relaxed(&snaps->walking, 1);
+		return;
+	}
+}
+
+static void give_walk(struct calm__snaps *snaps, struct calm__snap *snap)
+{
+	if (!snap->walk)
+		return;
+	/* order: none - too late a look only saves too much. */
+	store_relaxed(&snap->walk->stamp, 0);
+	add_relaxed(&snaps->walking, (uint64_t)-1);
+	snap->walk = NULL;
+}
+
+bool calm__walks_need(struct calm__snaps *snaps, uint64_t stamp, uint64_t last)
+{
+	for (int i = 0; i < CALM__WALKS; i++) {
+		struct calm__walk *walk = &snaps->walks[i];
+		/* order: snap.walk acquire <- take_walk(): passed is this walk's, or a later one's. */
+		if (load_acquire(&walk->stamp) <= stamp)
+			continue;
+		/* order: snap.passed acquire <- calm__walk_passes(): the walk's loads come before
+		 * the caller's change. */
+		if (load_acquire(&walk->passed) <= last && rule(WALKS_COUNT))
+			return true;
+	}
+	return false;
+}
+
+/* ---- opening, use and closing ---- */
+
+static void open_locked(struct calm__snaps *snaps, struct calm__snap *snap, bool walks)
+{
 	snap->older = snaps->newest;
 	if (snaps->newest)
 		snaps->newest->newer = snap;
 	else
 		snaps->oldest = snap;
 	snaps->newest = snap;
-	/* order: none - under snaps->lock, and the lock of the map's writers. */
-	snap->stamp = add_relaxed(&snaps->epoch, 1);
+	/* order: none - changed under snaps->lock. */
+	snap->stamp = load_relaxed(&snaps->epoch);
+	if (walks)
+		take_walk(snaps, snap);
+	tell_writers(snaps);
 	/* order: none - counts, under snaps->lock. */
 	add_relaxed(&snaps->open, 1);
-	add_relaxed(&snaps->history, bytes);
+	add_relaxed(&snaps->history, snap->bytes);
+	/* order: snap.epoch sc -> calm__snaps_now(): who loads the new epoch knows of this snapshot;
+	 * and of a bucket's lock, taken before its holder's load of the epoch, and this increment,
+	 * one comes first for all. */
+	add_sc(&snaps->epoch, 1);
+}
+
+static void open_snap(struct calm__snaps *snaps, struct calm__snap *snap, uint64_t bytes,
+		      bool walks)
+{
+	snap->bytes = bytes;
+	snap->opened_ns = calm__now_ns();
+	snap->dead = NULL;
+	snap->newer = NULL;
+	snap->walk = NULL;
+	/* order: none - nobody else knows this snapshot yet. */
+	store_relaxed(&snap->use, 1);
+	store_relaxed(&snap->holders, 2);
+	calm__lock(&snaps->lock);
+	open_locked(snaps, snap, walks);
 	calm__unlock(&snaps->lock);
+}
+
+void calm__snap_open(struct calm__snaps *snaps, struct calm__snap *snap, uint64_t bytes)
+{
+	open_snap(snaps, snap, bytes, false);
+}
+
+void calm__snap_open_walk(struct calm__snaps *snaps, struct calm__snap *snap)
+{
+	open_snap(snaps, snap, 0, true);
 }
 
 bool calm__snap_use(struct calm__snap *snap)
@@ -83,14 +168,14 @@ bool calm__snap_done(struct calm__snap *snap)
 	return add_acq_rel(&snap->use, (uint64_t)-1) == SNAP_STALE + 1 && claim(snap);
 }
 
-bool calm__snaps_oust(struct calm__snaps *snaps, struct calm__snap **gone)
+bool calm__snaps_oust(struct calm__snaps *snaps, bool newest_too, struct calm__snap **gone)
 {
 	*gone = NULL;
 	calm__lock(&snaps->lock);
 	struct calm__snap *snap = snaps->oldest;
 	while (snap && snap->bytes == 0)
 		snap = snap->newer;
-	if (snap == snaps->newest)
+	if (snap == snaps->newest && !newest_too)
 		snap = NULL;
 	if (snap) {
 		/* order: none - under snaps->lock. What is still used is as good as freed: its
@@ -193,6 +278,8 @@ void calm__snap_leave(struct calm__snaps *snaps, struct calm__snap *snap, struct
 		snap->older->newer = snap->newer;
 	else
 		snaps->oldest = snap->newer;
+	give_walk(snaps, snap);
+	tell_writers(snaps);
 	struct calm__block *blocks = snap->dead;
 	snap->dead = NULL;
 	uint64_t before = items(blocks) + (snap->older ? items(snap->older->dead) : 0);
@@ -215,7 +302,7 @@ void calm__displace(struct calm__snaps *snaps, struct calm__self *self, uint64_t
 {
 	/* order: none - a snapshot that sees the pointer was opened under the lock that the
 	 * caller has held since. */
-	if (load_relaxed(&snaps->open) == 0) {
+	if (load_relaxed(&snaps->open) == 0 || !rule(DEAD_LISTS)) {
 		calm__retire(self, item.pointer, item.release, item.context);
 		return;
 	}

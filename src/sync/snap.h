@@ -7,7 +7,21 @@
 #ifndef CALM_SYNC_SNAP_H
 #define CALM_SYNC_SNAP_H
 
+#include "base/rules.h"
 #include "sync/read.h"
+
+/* One-pass walks that can publish how far they are; more of them count as snapshots. */
+#define CALM__WALKS 4
+
+/*
+ * A walk that reads each place once, in rising order of position. Writers need not keep for it what
+ * it has passed.
+ */
+struct calm__walk {
+	shared_u64 stamp;  /* of its snapshot, + 1; 0: this place is free */
+	shared_u64 passed; /* it has read every position below */
+	char apart[112];
+};
 
 /* A snapshot's place in its map's list; embedded in the kind's own snapshot. */
 struct calm__snap {
@@ -19,8 +33,13 @@ struct calm__snap {
 	struct calm__snap *older; /* guarded by the list's lock, as are newer and dead */
 	struct calm__snap *newer;
 	struct calm__block *dead; /* displaced while this was the newest snapshot that saw it */
+	struct calm__walk *walk;  /* NULL: no one-pass walk, or there was no place for it */
 };
 
+/*
+ * What writers read stands together, apart from what is counted: it changes only when a snapshot
+ * opens or closes.
+ */
 struct calm__snaps {
 	struct calm__lock lock;
 	struct calm__snap *newest;
@@ -28,8 +47,14 @@ struct calm__snaps {
 	shared_u64 open;    /* snapshots in the list */
 	shared_u64 dead;    /* pointers in all dead lists */
 	shared_u64 history; /* bytes of those in the list that were not ousted */
-	shared_u64
-		epoch; /* births and deaths are stamped with it; only opening a snapshot increments it */
+	char apart[120];
+	/* Births and deaths are stamped with it; only opening a snapshot increments it. */
+	shared_u64 epoch;
+	shared_u64 kept;    /* stamp + 1 of the newest in the list that is no walk; 0: none */
+	shared_u64 horizon; /* no snapshot in the list, nor any to come, has a stamp below */
+	shared_u64 walking; /* walks that have a place */
+	char apart_too[96];
+	struct calm__walk walks[CALM__WALKS];
 };
 
 void calm__snaps_init(struct calm__snaps *snaps);
@@ -45,20 +70,57 @@ static inline uint64_t calm__snaps_epoch(struct calm__snaps *snaps)
 }
 
 /*
+ * The same for who holds not that lock but one of their own, taken by a sequentially consistent
+ * compare-and-swap before the call: a snapshot that opens later than the epoch returned here looks
+ * for the lock later than it was taken.
+ */
+static inline uint64_t calm__snaps_now(struct calm__snaps *snaps)
+{
+	/* order: snap.epoch sc <- open_locked(): knows of every snapshot below the epoch. */
+	return load_sc(&snaps->epoch);
+}
+
+/*
  * Puts snap at the head of the list with the next stamp. It keeps `bytes` of its own; 0: a budget
  * leaves it alone. The opener counts as a user until its calm__snap_done.
  */
 void calm__snap_open(struct calm__snaps *snaps, struct calm__snap *snap, uint64_t bytes);
+/* The same for a one-pass walk; no budget ousts it. */
+void calm__snap_open_walk(struct calm__snaps *snaps, struct calm__snap *snap);
+/* A walk has read, and copied what it needs, of every position below. */
+static inline void calm__walk_passes(struct calm__snap *snap, uint64_t position)
+{
+	if (snap->walk)
+		/* order: snap.passed release -> calm__snaps_need(): the walk's loads come before
+		 * what the writer does who saves nothing for it. */
+		store_release(&snap->walk->passed, position);
+}
+
+bool calm__walks_need(struct calm__snaps *snaps, uint64_t stamp, uint64_t last);
+
+/*
+ * Whether a snapshot may see what was last written in epoch `stamp`, at positions up to `last`. The
+ * caller has loaded the epoch, later than stamp, and so knows of every snapshot below it.
+ */
+static inline bool calm__snaps_need(struct calm__snaps *snaps, uint64_t stamp, uint64_t last)
+{
+	/* order: none - the caller's load of the epoch was the acquire, and what is read too late
+	 * still counts every snapshot that is open. */
+	if (load_relaxed(&snaps->kept) > stamp)
+		return true;
+	/* order: none - as kept. */
+	return load_relaxed(&snaps->walking) > 0 && calm__walks_need(snaps, stamp, last);
+}
 
 /* False if it was ousted; else nothing of it goes away before calm__snap_done. */
 bool calm__snap_use(struct calm__snap *snap);
 /* True: it was ousted meanwhile, this was the last user, and the caller must free what it kept. */
 bool calm__snap_done(struct calm__snap *snap);
 /*
- * Ousts the oldest that may be, if any; never the newest. *gone: it, if the caller must free what
+ * Ousts the oldest that may be, if any; the newest in the list only if newest_too. *gone: it, if the caller must free what
  * it kept; else NULL.
  */
-bool calm__snaps_oust(struct calm__snaps *snaps, struct calm__snap **gone);
+bool calm__snaps_oust(struct calm__snaps *snaps, bool newest_too, struct calm__snap **gone);
 /*
  * At close, with no user left: whether the caller must free what it kept; else an ousting does or
  * did.

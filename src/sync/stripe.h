@@ -21,11 +21,12 @@ struct calm__stripes {
 	} cells[CALM__STRIPES];
 };
 
-static inline void calm__stripes_add(struct calm__stripes *stripes, const struct calm__self *self,
-				     int64_t n)
+/* What the thread's cell holds then. */
+static inline int64_t calm__stripes_add(struct calm__stripes *stripes,
+					const struct calm__self *self, int64_t n)
 {
 	/* order: none - a count publishes nothing. */
-	add_relaxed(&stripes->cells[self->index % CALM__STRIPES].count, n);
+	return add_relaxed(&stripes->cells[self->index % CALM__STRIPES].count, n) + n;
 }
 
 /*

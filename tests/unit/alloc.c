@@ -3,7 +3,7 @@
 /* The one place where memory comes from: sizes, zeroing, errno; and a heap's count of its bytes. */
 #include "base/alloc.h"
 
-#include "core/heap.h"
+#include "sync/heap.h"
 #include "suite.h"
 
 #define ERRNO 1234

@@ -142,7 +142,7 @@ static void oust_one(struct history *history)
 		if (oldest == OPEN || history->open[s]->stamp < history->open[oldest]->stamp)
 			oldest = s;
 	}
-	bool any = calm__snaps_oust(&history->snaps, &gone);
+	bool any = calm__snaps_oust(&history->snaps, false, &gone);
 	assert_int_equal(any, fresh > 1);
 	if (!any)
 		return;
@@ -245,7 +245,7 @@ static void ousted_with_users(void **state)
 	struct calm__snap *snap = history.open[0];
 	assert_true(calm__snap_use(snap));
 	assert_true(calm__snap_use(snap));
-	assert_true(calm__snaps_oust(&history.snaps, &gone));
+	assert_true(calm__snaps_oust(&history.snaps, false, &gone));
 	assert_null(gone); /* its users come first */
 	assert_false(calm__snap_use(snap));
 	assert_int_equal(history.snaps.history, 100);
@@ -258,7 +258,7 @@ static void ousted_with_users(void **state)
 	assert_true(calm__snap_drop(snap));
 	free(snap);
 	/* The newest is never ousted, nor one that keeps nothing of its own. */
-	assert_false(calm__snaps_oust(&history.snaps, &gone));
+	assert_false(calm__snaps_oust(&history.snaps, false, &gone));
 	close_one(&history, 1);
 	assert_int_equal(calm__snaps_oldest_ns(&history.snaps), 0);
 }
@@ -302,7 +302,7 @@ static void open_use_oust_close(unsigned index, void *context)
 		kept->whole = true;
 		atomic_fetch_add(&crowd->opened, 1);
 		calm__snap_open(&crowd->snaps, &kept->snap, 1);
-		if ((round + index) % 3 > 0 && calm__snaps_oust(&crowd->snaps, &gone) && gone)
+		if ((round + index) % 3 > 0 && calm__snaps_oust(&crowd->snaps, false, &gone) && gone)
 			crowd_dispose(crowd, (struct kept *)gone);
 		suite_check(kept->whole); /* the opener is a user */
 		if (calm__snap_done(&kept->snap))

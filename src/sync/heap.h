@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The calm authors */
 /* A map's memory: its allocator, and how many bytes it has from it now. */
-#ifndef CALM_CORE_HEAP_H
-#define CALM_CORE_HEAP_H
+#ifndef CALM_SYNC_HEAP_H
+#define CALM_SYNC_HEAP_H
 
 #include "base/alloc.h"
 #include "sync/stripe.h"

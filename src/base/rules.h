@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The calm authors */
+/*
+ * The rules of the protocols that a test must miss when they are gone. rule(X) is true, and the
+ * compiler sees it; a build with -DCALM_WITHOUT=RULE_X leaves that one rule out, and
+ * tools/mutations shows that a named test then fails. What each means stands where it is used.
+ *
+ * Rejected: patches kept beside the code, which rot; a run-time switch, which costs.
+ */
+#ifndef CALM_BASE_RULES_H
+#define CALM_BASE_RULES_H
+
+enum calm__rule {
+	RULE_NONE,
+	/* hashmap.c, hashmap.h */
+	RULE_GET_WAITS,        /* a get waits for a writer that a snapshot may have overtaken */
+	RULE_GET_CHECKS,       /* a get looks at the header again */
+	RULE_DELETE_RENEWS,    /* a delete changes the version */
+	RULE_EPOCH_IN_LOCK,    /* the epoch is loaded inside the lock */
+	RULE_STAMP_FIRST,      /* the stamp is stored before the change */
+	RULE_IMAGE_FIRST,      /* the image is published before the stamp */
+	RULE_SAVE,             /* an image is saved at all */
+	RULE_SAVE_OVERFLOW,    /* and holds what overflowed */
+	RULE_GENERATION_CHECK, /* a writer looks again whether the map was cleared */
+	/* hashmap_resize.c */
+	RULE_KEEP_STAMP,  /* children have their parent's stamp */
+	RULE_MERGE_SAVES, /* a merge saves what it merges */
+	RULE_MOVED,       /* what has been migrated says so */
+	/* hashmap_snapshot.c */
+	RULE_SNAPSHOT_WAITS,  /* a snapshot waits for a writer it may have overtaken */
+	RULE_SNAPSHOT_CHECKS, /* it looks at stamp and header again */
+	RULE_PASS_AFTER_COPY, /* a walk says that it has passed what it has copied, not before */
+	/* hashmap_batch.c */
+	RULE_ONE_EPOCH,   /* a batch has one epoch, loaded inside all its locks */
+	RULE_DRAIN_ORDER, /* drain takes its stamp after the table */
+	/* sync */
+	RULE_HORIZON,       /* history stays while a snapshot may see it */
+	RULE_WALKS_COUNT,   /* a walk that has not passed a place keeps it */
+	RULE_REFRESH,       /* stamps do not grow too old */
+	RULE_DEAD_LISTS,    /* what a snapshot sees is not retired */
+	RULE_DRAIN_ALL,     /* a reader looks into every thread's log */
+	RULE_COMPACT_KEEPS, /* compaction keeps what an open snapshot sees */
+};
+
+#ifndef CALM_WITHOUT
+#define CALM_WITHOUT RULE_NONE
+#endif
+#define rule(name) (RULE_##name != CALM_WITHOUT)
+
+#endif

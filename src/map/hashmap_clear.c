@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The calm authors */
+/*
+ * Generations of hashmap: clearing it in one step, and keeping what was there.
+ *
+ * The bindings between two clears are a generation: its tables, its count, and the snapshots that
+ * were opened on it. A clear makes an empty generation current by one store of the map's table. What
+ * still works in the old one belongs before the clear: a writer looks again, inside its bucket's
+ * lock, whether its generation is current, and if not has changed nothing and begins again.
+ *
+ * A writer that found the old generation current found an epoch no later than the one that the
+ * clear finds afterwards. So drain, which takes its snapshot's stamp after the table was exchanged,
+ * holds every write that went into the old generation.
+ *
+ * A generation goes when it is not current, no snapshot of it is open, and no reader is left in it;
+ * and with it what is bound in it. If snapshots are open when it is cleared, what is bound is
+ * displaced there and then, each value and record by its own birth, so that it goes as soon as those
+ * that see it have closed; the table stays as they read it.
+ *
+ * Rejected: deleting the bindings one by one in one epoch, which is one step for snapshots only.
+ */
+#include "map/hashmap_bucket.h"
+
+struct calm__generation *calm__generation_new(struct calm__hashmap *map, uint64_t capacity,
+					      uint64_t epoch)
+{
+	struct calm__generation *generation = calm__heap_zero(&map->base.heap, sizeof(*generation));
+	if (!generation)
+		return NULL;
+	struct calm__hash_table *table = calm__table_make(map, calm__table_bits(capacity),
+							  generation, epoch, false);
+	if (!table) {
+		calm__heap_free(&map->base.heap, generation, sizeof(*generation));
+		return NULL;
+	}
+	/* order: none - nobody else has it yet. */
+	store_relaxed(&generation->table, table);
+	generation->refs = 1;
+	return generation;
+}
+
+/* ---- the end of one ---- */
+
+struct ending {
+	struct calm__hashmap *map;
+	struct calm__self *self;
+	struct calm__generation *generation;
+	uint64_t death;
+};
+
+typedef void slot_fn(const struct ending *, struct calm__hash_table *, struct calm__line *,
+		     uint32_t number, unsigned at);
+
+static void each_slot(const struct ending *ending, struct calm__hash_table *table,
+		      struct calm__line *line, slot_fn *visit)
+{
+	for (uint32_t number = 0;;) {
+		/* order: none - under the lock, or no other thread is left in it. */
+		for (unsigned left = calm__line_occupied(load_relaxed(&line->header)); left;
+		     left &= left - 1) {
+			unsigned at = (unsigned)__builtin_ctz(left);
+			/* order: none - as above. */
+			uint64_t stored = load_relaxed(&line->slots[at].key);
+			if (calm__stored_hash(&ending->map->base.keys, stored) >=
+			    ending->generation->kept)
+				visit(ending, table, line, number, at);
+		}
+		/* order: none - as above. */
+		number = load_relaxed(&line->overflow);
+		if (number == 0)
+			return;
+		line = calm__overflow(table, number);
+	}
+}
+
+static void free_slot(const struct ending *ending, struct calm__hash_table *table,
+		      struct calm__line *line, uint32_t number, unsigned at)
+{
+	struct calm_map *base = &ending->map->base;
+	(void)table;
+	(void)number;
+	/* order: none - no other thread is left in it. */
+	void *value = load_relaxed(&line->slots[at].value);
+	uint64_t stored = load_relaxed(&line->slots[at].key);
+	if (base->keys.kind == CALM_KEYS_BYTES)
+		calm__record_free(&base->heap, calm__record_of(stored));
+	if (base->release)
+		base->release(value, base->context);
+}
+
+static void free_bucket(struct calm__hash_table *table, struct calm__line *line, void *context)
+{
+	each_slot(context, table, line, free_slot);
+}
+
+static bool cares(const struct calm__hashmap *map)
+{
+	return map->base.release || map->base.keys.kind == CALM_KEYS_BYTES;
+}
+
+void calm__generation_free(struct calm__hashmap *map, struct calm__generation *generation)
+{
+	/* order: none - no other thread is left in it. */
+	struct calm__hash_table *table = load_relaxed(&generation->table);
+	struct calm__hash_table *next = load_relaxed(&table->next);
+	struct ending ending = {map, NULL, generation, 0};
+	if (cares(map) && !generation->left)
+		calm__table_each(table, free_bucket, &ending);
+	if (next)
+		calm__table_unmake(map, next);
+	calm__table_unmake(map, table);
+	calm__heap_free(&map->base.heap, generation, sizeof(*generation));
+}
+
+static void release_generation(void *pointer, void *context)
+{
+	calm__generation_free(calm__hashmap_of(context), pointer);
+}
+
+void calm__generation_drop(struct calm__hashmap *map, struct calm__self *self,
+			   struct calm__generation *generation)
+{
+	bool reserved = calm__reserve(self, 1);
+	calm__lock(&map->turn);
+	bool last = --generation->refs == 0;
+	if (last && !reserved) {
+		generation->orphan = map->orphans;
+		map->orphans = generation;
+	}
+	calm__unlock(&map->turn);
+	if (!last || !reserved)
+		return;
+	/* order: none - only its size. */
+	const struct calm__hash_table *table = load_relaxed(&generation->table);
+	calm__retire_large(self, generation, release_generation, &map->base, table->bytes);
+}
+
+/* ---- what snapshots see of one that was cleared ---- */
+
+static void displace_slot(const struct ending *ending, struct calm__hash_table *table,
+			  struct calm__line *line, uint32_t number, unsigned at)
+{
+	struct calm_map *base = &ending->map->base;
+	/* order: none - under the lock. */
+	void *value = load_relaxed(&line->slots[at].value);
+	uint64_t stored = load_relaxed(&line->slots[at].key);
+	if (base->release)
+		calm__displace(&ending->map->snaps, ending->self,
+			       *calm__birth(table, line, number, at), ending->death,
+			       (struct calm__retired){value, calm__release_value, base});
+	if (base->keys.kind == CALM_KEYS_BYTES) {
+		struct calm__record *record = calm__record_of(stored);
+		calm__displace(&ending->map->snaps, ending->self, record->birth, ending->death,
+			       (struct calm__retired){record, calm__release_record, base});
+	}
+}
+
+/* The bucket at `kept`. False: no memory, it stays the generation's. */
+static bool displace_bucket(const struct ending *ending, struct calm__hash_table *table)
+{
+	struct calm__generation *generation = ending->generation;
+	struct calm__locked locked = calm__lock_bucket(table, generation->kept);
+	/* order: none - a snapshot that opens now sees nothing of it. */
+	uint64_t targets = load_relaxed(&ending->map->snaps.open) + 1;
+	uint64_t n = 2 * calm__bucket_count(&locked);
+	targets = targets < n ? targets : n;
+	bool has_room = n + CALM__BLOCK_ITEMS * targets <= UINT32_MAX / 4 &&
+			calm__displace_reserve(ending->self, (uint32_t)n, (uint32_t)targets);
+	if (has_room) {
+		each_slot(ending, locked.table, locked.line, displace_slot);
+		uint64_t place = calm__bucket_place(locked.table, generation->kept);
+		generation->kept = calm__place_last(place) + 1;
+		generation->left = generation->kept == 0;
+	}
+	calm__unlock_bucket(&locked, locked.header);
+	return has_room;
+}
+
+/*
+ * Whoever still writes in it has found it current, and holds its bucket's lock. Only the thread that
+ * cleared it displaces.
+ */
+static void displace_all(const struct ending *ending)
+{
+	if (!cares(ending->map))
+		return;
+	/* order: hash.table acquire <- finish(): the table. */
+	struct calm__hash_table *table = load_acquire(&ending->generation->table);
+	while (!ending->generation->left && displace_bucket(ending, table))
+		;
+}
+
+/* ---- clearing ---- */
+
+/*
+ * Puts an empty generation in the current one's place; with a snapshot, keeps what was there as of
+ * that moment. NULL: no memory.
+ */
+static struct calm__generation *take_place(struct calm__hashmap *map, struct calm__snap *snap,
+					   uint64_t bytes)
+{
+	/* The stamps of the empty table may be too old, not too young. */
+	/* order: none - a hint. */
+	struct calm__generation *fresh = calm__generation_new(map, load_relaxed(&map->least),
+							      calm__snaps_now(&map->snaps));
+	if (!fresh)
+		return NULL;
+	calm__lock(&map->turn);
+	struct calm__generation *old = map->current;
+	fresh->number = old->number + 1;
+	map->current = fresh;
+	if (snap && !rule(DRAIN_ORDER))
+		calm__snap_open(&map->snaps, snap, bytes);
+	/* order: hash.table sc -> calm__hashmap_table(), calm__still_current(): the empty table,
+	 * before the drain's epoch. */
+	swap_sc(&map->table, load_relaxed(&fresh->table));
+	if (snap && rule(DRAIN_ORDER))
+		calm__snap_open(&map->snaps, snap, bytes);
+	calm__unlock(&map->turn);
+	return old;
+}
+
+calm_status calm__hashmap_clear(struct calm_map *base)
+{
+	struct calm__hashmap *map = calm__hashmap_of(base);
+	struct calm__self *self = calm__self();
+	calm__enter(self);
+	struct calm__generation *old = take_place(map, NULL, 0);
+	if (old) {
+		struct ending ending = {map, self, old, calm__snaps_now(&map->snaps)};
+		/* order: none - snapshots that open from now on do not see it. */
+		if (load_relaxed(&map->snaps.open) > 0)
+			displace_all(&ending);
+		calm__generation_drop(map, self, old);
+	}
+	calm__leave(self);
+	return old ? CALM_OK : CALM_ENOMEM;
+}
+
+calm_status calm__hashmap_drain(struct calm_map *base, struct calm_snapshot **out)
+{
+	struct calm__hashmap *map = calm__hashmap_of(base);
+	struct calm__hash_snapshot *snapshot = calm__heap_zero(&base->heap, sizeof(*snapshot));
+	if (!snapshot)
+		return CALM_ENOMEM;
+	snapshot->base.map = base;
+	/* The map's reference becomes the snapshot's. */
+	snapshot->generation = take_place(map, &snapshot->base.snap, sizeof(*snapshot));
+	if (!snapshot->generation) {
+		calm__heap_free(&base->heap, snapshot, sizeof(*snapshot));
+		return CALM_ENOMEM;
+	}
+	struct calm__self *self = calm__self();
+	struct ending ending = {map, self, snapshot->generation, snapshot->base.snap.stamp + 1};
+	calm__enter(self);
+	displace_all(&ending);
+	calm__leave(self);
+	*out = &snapshot->base;
+	calm__hashmap_opened(map, snapshot);
+	return CALM_OK;
+}

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The calm authors */
+/*
+ * How a snapshot of hashmap is read: unit by unit.
+ * A unit is a place: a bucket that has not changed since, or the
+ * image of one that has (sync/history.c). Position is a hash; the unit that holds it gives what is
+ * bound there, and says where it ends, which is the next position. So growing, shrinking and saving
+ * in between change the units, but not what they add up to. What the walk comes into the middle of,
+ * it filters by hash.
+ *
+ * Order: by hash, then key, which does not depend on the units; calm_map_walk, which nobody can
+ * compare with anything, spares itself the sorting.
+ *
+ * Invariant: entries are copied out in a section, then it is left, and they are visited. What they
+ * point to stays while the snapshot is open: records and values are displaced by birth and death.
+ */
+#include "map/hashmap_units.h"
+
+#include "map/hashmap_bucket.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- batches ---- */
+
+void calm__batch_end(struct calm__hashmap *map, struct calm__batch *batch)
+{
+	if (batch->entries != batch->own)
+		calm__heap_free(&map->base.heap, batch->entries,
+				batch->room * sizeof(*batch->entries));
+}
+
+/* Room for a unit of n entries more. False: no memory. */
+static bool widen(struct calm__hashmap *map, struct calm__batch *batch, size_t n)
+{
+	struct calm__entry *wide = calm__heap_alloc(&map->base.heap,
+						    (batch->n + n) * sizeof(*wide));
+	if (!wide)
+		return false;
+	memcpy(wide, batch->entries, batch->n * sizeof(*wide));
+	calm__batch_end(map, batch);
+	batch->entries = wide;
+	batch->room = batch->n + n;
+	return true;
+}
+
+/* ---- units ---- */
+
+enum taken { TAKEN, TAKEN_NOTHING, NEEDS_ROOM };
+
+/* Copies the slots of a line; there is room for all three. */
+INLINE size_t copy_slots(struct calm__entry *to, struct calm__line *line, uint64_t header)
+{
+	size_t n = 0;
+	unsigned occupied = calm__line_occupied(header);
+	for (unsigned at = 0; at < CALM__SLOTS; at++) {
+		/* order: hash.slot acquire <- calm__slot_fill(), calm__bucket_change(): what it
+		 * points to; and the stamp and header from before it was filled, or later ones. */
+		to[n].key = load_acquire(&line->slots[at].key);
+		to[n].value = load_acquire(&line->slots[at].value);
+		n += occupied >> at & 1;
+	}
+	return n;
+}
+
+INLINE bool unchanged(struct calm__line *line, uint64_t header, uint32_t stamp)
+{
+	/* order: none - after the slots' acquires. */
+	return !rule(SNAPSHOT_CHECKS) ||
+	       (load_relaxed(&line->header) == header && load_relaxed(&line->stamp) == stamp);
+}
+
+/* What overflows from a bucket, after `n` entries of it. NEEDS_ROOM: *n is how much in all. */
+static enum taken copy_overflow(struct calm__batch *batch, struct calm__hash_table *table,
+				struct calm__line *bucket, uint64_t header, uint32_t stamp,
+				size_t *n)
+{
+	bool fits = true;
+	/* order: hash.chain acquire <- calm__bucket_extend(), calm__bucket_unchain(): the line. */
+	uint32_t number = load_acquire(&bucket->overflow);
+	while (number != 0) {
+		if (!unchanged(bucket, header, stamp))
+			return TAKEN_NOTHING;
+		struct calm__line *line = calm__overflow(table, number);
+		/* order: hash.overflow acquire <- calm__bucket_insert(): the slots it names. */
+		uint64_t own = load_acquire(&line->header);
+		fits = fits && batch->room - batch->n >= *n + CALM__SLOTS;
+		*n += fits ? copy_slots(batch->entries + batch->n + *n, line, own) : CALM__SLOTS;
+		/* order: hash.chain acquire <- calm__bucket_extend(), calm__bucket_unchain(): the
+		 * next line. */
+		number = load_acquire(&line->overflow);
+	}
+	return fits ? TAKEN : NEEDS_ROOM;
+}
+
+static void take_unit(struct calm__batch *batch, uint64_t place, size_t n)
+{
+	batch->n += n;
+	batch->first = calm__place_first(place);
+	batch->last = calm__place_last(place);
+}
+
+/* The image of the place that a position is in. */
+static enum taken read_image(const struct calm__view *view, uint64_t position,
+			     struct calm__batch *batch, size_t *n)
+{
+	struct calm__history *history = &view->map->history;
+	calm__history_lock(history);
+	const struct calm__image *image = calm__history_find(history, view->generation->number,
+							     position, view->stamp);
+	if (!image)
+		calm__misuse("hashmap", "what a snapshot saw is gone: memory was overwritten");
+	*n = image->n;
+	enum taken taken = batch->room - batch->n >= *n ? TAKEN : NEEDS_ROOM;
+	if (taken == TAKEN) {
+		memcpy(batch->entries + batch->n, image->entries, *n * sizeof(*image->entries));
+		take_unit(batch, image->place, *n);
+	}
+	calm__history_unlock(history);
+	return taken;
+}
+
+/* A bucket, if the snapshot sees it as it is. TAKEN_NOTHING: look again. */
+INLINE enum taken read_bucket(struct calm__hash_table *table, struct calm__line *line,
+			      uint64_t header, uint32_t stamp, uint64_t position,
+			      struct calm__batch *batch, size_t *n)
+{
+	*n = CALM__SLOTS;
+	if (batch->room - batch->n < CALM__SLOTS)
+		return NEEDS_ROOM;
+	*n = copy_slots(batch->entries + batch->n, line, header);
+	if (unlikely(header & LINE_OVERFLOW)) {
+		enum taken taken = copy_overflow(batch, table, line, header, stamp, n);
+		if (taken != TAKEN)
+			return taken;
+	}
+	if (!unchanged(line, header, stamp))
+		return TAKEN_NOTHING;
+	take_unit(batch, calm__bucket_place(table, position), *n);
+	return TAKEN;
+}
+
+/* The unit that a position is in, added to the batch. NEEDS_ROOM: for *n. Inside a section. */
+INLINE enum taken read_unit(const struct calm__view *view, uint64_t position,
+			    struct calm__batch *batch, size_t *n)
+{
+	/* order: hash.table acquire <- finish(): the table. */
+	struct calm__hash_table *table = load_acquire(&view->generation->table);
+	unsigned turn = 0;
+	for (;;) {
+		struct calm__line *line = calm__bucket(table, position);
+		/* order: hash.publish acquire <- calm__unlock_bucket(): the slots it names. sc: a
+		 * lock from before the snapshot was open is seen. */
+		uint64_t header = load_sc(&line->header);
+		if (unlikely(header & LINE_MOVED)) {
+			/* order: hash.next acquire <- calm__hashmap_start(): the table. */
+			table = load_acquire(&table->next);
+			continue;
+		}
+		/* order: hash.stamp acquire <- calm__bucket_stamp(): the image. */
+		uint32_t stamp = load_acquire(&line->stamp);
+		if (calm__stamp_after(stamp, view->stamp))
+			return read_image(view, position, batch, n);
+		if (unlikely(header & LINE_LOCK) && rule(SNAPSHOT_WAITS)) {
+			calm__hashmap_wait(&turn);
+			continue;
+		}
+		enum taken taken = read_bucket(table, line, header, stamp, position, batch, n);
+		if (likely(taken != TAKEN_NOTHING))
+			return taken;
+	}
+}
+
+/* The unit alone, whatever its size. Outside a section, or in one of the caller's. */
+calm_status calm__read_unit(const struct calm__view *view, uint64_t position,
+			    struct calm__batch *batch)
+{
+	struct calm__self *self = calm__self();
+	size_t n = 0;
+	for (;;) {
+		batch->n = 0;
+		calm__enter(self);
+		enum taken taken = read_unit(view, position, batch, &n);
+		calm__leave(self);
+		if (taken == TAKEN)
+			return CALM_OK;
+		if (!widen(view->map, batch, 2 * n))
+			return CALM_ENOMEM;
+	}
+}
+
+/* ---- order ---- */
+
+static uint64_t hash_of(const struct calm__hashmap *map, const struct calm__entry *entry)
+{
+	return calm__stored_hash(&map->base.keys, entry->key);
+}
+
+static int compare_keys(const struct calm__hashmap *map, uint64_t a, uint64_t b)
+{
+	if (map->base.keys.kind == CALM_KEYS_WORD)
+		return (a > b) - (a < b);
+	const struct calm__record *left = calm__record_of(a);
+	const struct calm__record *right = calm__record_of(b);
+	uint32_t common = left->size < right->size ? left->size : right->size;
+	int order = memcmp(left->bytes, right->bytes, common);
+	return order != 0 ? order : (left->size > right->size) - (left->size < right->size);
+}
+
+int calm__compare_entries(const struct calm__hashmap *map, const struct calm__entry *a,
+			  const struct calm__entry *b)
+{
+	uint64_t left = hash_of(map, a);
+	uint64_t right = hash_of(map, b);
+	return left != right ? (left < right ? -1 : 1) : compare_keys(map, a->key, b->key);
+}
+
+static int compare_entries(const void *a, const void *b, void *map)
+{
+	return calm__compare_entries(map, a, b);
+}
+
+static void sort(struct calm__hashmap *map, struct calm__entry *entries, size_t n)
+{
+	if (n > 8) {
+		qsort_r(entries, n, sizeof(*entries), compare_entries, map);
+		return;
+	}
+	for (size_t i = 1; i < n; i++) {
+		struct calm__entry entry = entries[i];
+		size_t at = i;
+		for (; at > 0 && calm__compare_entries(map, &entry, &entries[at - 1]) < 0; at--)
+			entries[at] = entries[at - 1];
+		entries[at] = entry;
+	}
+}
+
+/* ---- the whole ---- */
+
+/* Drops from the last unit's entries, which begin at `from`, those before a position. */
+static void filter(const struct calm__hashmap *map, struct calm__batch *batch, size_t from,
+		   uint64_t position)
+{
+	size_t n = from;
+	for (size_t i = from; i < batch->n; i++)
+		if (hash_of(map, &batch->entries[i]) >= position)
+			batch->entries[n++] = batch->entries[i];
+	batch->n = n;
+}
+
+/*
+ * Fills a batch with units from a position on. *next: where to go on; *more: whether there is
+ * anything there. NEEDS_ROOM: a unit alone does not fit.
+ */
+static enum taken fill(const struct calm__view *view, struct calm__batch *batch, uint64_t *next,
+		       bool *more, size_t *n)
+{
+	struct calm__self *self = calm__self();
+	enum taken taken = TAKEN;
+	batch->n = 0;
+	calm__enter(self);
+	while (*more) {
+		size_t from = batch->n;
+		taken = read_unit(view, *next, batch, n);
+		if (taken != TAKEN)
+			break;
+		if (unlikely(batch->first < *next))
+			filter(view->map, batch, from, *next);
+		if (view->ordered && batch->n - from > 1)
+			sort(view->map, batch->entries + from, batch->n - from);
+		*next = batch->last + 1;
+		*more = *next != 0;
+	}
+	calm__leave(self);
+	return batch->n > 0 || taken == TAKEN ? TAKEN : taken;
+}
+
+/* passes: NULL, or the walk's own snapshot, which says how far it is. */
+int calm__visit_units(const struct calm__view *view, calm_visit_fn *visit, void *context,
+		      struct calm__snap *passes)
+{
+	struct calm__batch batch;
+	uint64_t next = 0;
+	bool more = true;
+	int result = 0;
+	size_t n = 0;
+	calm__batch_begin(&batch);
+	while (more && result == 0) {
+		if (passes && !rule(PASS_AFTER_COPY))
+			calm__walk_passes(passes, UINT64_MAX);
+		if (fill(view, &batch, &next, &more, &n) == NEEDS_ROOM &&
+		    !widen(view->map, &batch, 2 * n)) {
+			result = CALM_ENOMEM;
+			break;
+		}
+		if (passes)
+			calm__walk_passes(passes, more ? next : UINT64_MAX);
+		const struct calm__entry *entry = batch.entries;
+		for (const struct calm__entry *end = entry + batch.n; entry < end && result == 0;
+		     entry++)
+			result = visit(calm__key_of(&view->map->base.keys, entry->key),
+				       entry->value, context);
+	}
+	calm__batch_end(view->map, &batch);
+	return result;
+}
