@@ -38,7 +38,8 @@ static uint64_t ns_to_store(const struct suite *on, calm_map *map, uint64_t from
 
 /*
  * How many entries a test may use that wants VERY_MANY: where a write costs O(n) - with a constant
- * hash, or on a map that copies - MANY. A small map is written to, and a larger one.
+ * hash, or on a map that copies - MANY. A small map is written to, and a larger one, there to its
+ * oldest and newest keys.
  */
 static uint64_t as_many_as_sensible(const struct suite *on)
 {
@@ -52,7 +53,8 @@ static uint64_t as_many_as_sensible(const struct suite *on)
 	}
 	(void)ns_to_store(on, map, 100, 2 * MANY - 100);
 	for (int i = 0; i < 10; i++) {
-		uint64_t ns = ns_to_store(on, map, 2 * MANY - 50, 50);
+		uint64_t ns = ns_to_store(on, map, 0, 25) +
+			      ns_to_store(on, map, 2 * MANY - 25, 25);
 		more = ns < more ? ns : more;
 	}
 	suite_check(calm_map_destroy(map) == CALM_OK);
