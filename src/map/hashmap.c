@@ -145,26 +145,59 @@ INLINE calm_status load_key(struct calm__hashmap *map, calm_key key, uint64_t ha
 	}
 }
 
-static calm_status load_word(const struct calm_map *base, calm_key key, void **value)
+/* Everything that is rare: in a section already, locked, moved, overflowed, changed meanwhile. */
+__attribute__((noinline)) static calm_status load_slowly(const struct calm_map *base, calm_key key,
+							 uint64_t hash, void **value)
 {
 	struct calm__hashmap *map = calm__hashmap_of(base);
-	uint64_t hash = calm__hash_word(calm_key_word(key), base->keys.seed);
 	struct calm__self *self = calm__self();
 	calm__enter(self);
-	calm_status status = load_key(map, key, hash, value, false);
+	calm_status status = base->keys.kind == CALM_KEYS_BYTES
+				     ? load_key(map, key, hash, value, true)
+				     : load_key(map, key, hash, value, false);
 	calm__leave(self);
 	return status;
 }
 
-static calm_status load_bytes(const struct calm_map *base, calm_key key, void **value)
+/*
+ * What is not rare, in so few instructions that the processor works on the next get, and on its
+ * miss, before this one's line has come.
+ */
+INLINE calm_status load_quickly(const struct calm_map *base, calm_key key, uint64_t hash,
+				void **value, const bool bytes)
 {
 	struct calm__hashmap *map = calm__hashmap_of(base);
+	struct calm__self *self = calm__current;
+	if (unlikely(!calm__glance(self)))
+		return load_slowly(base, key, hash, value);
+	struct calm__line *line = calm__bucket(calm__hashmap_table(map), hash);
+	/* order: hash.publish acquire <- calm__unlock_bucket(): as in load_key(). */
+	uint64_t header = load_sc(&line->header);
+	unsigned match = calm__line_match(&base->keys, line, header, key, hash, bytes);
+	/* order: hash.slot acquire <- calm__slot_fill(): what the value points to. */
+	void *found = load_acquire(&line->slots[__builtin_ctz(match | 4)].value);
+	if (unlikely((header & (LINE_LOCK | LINE_MOVED)) || !same_version(line, header) ||
+		     (!match && (header & LINE_OVERFLOW)))) {
+		calm__glanced(self);
+		return load_slowly(base, key, hash, value);
+	}
+	calm__glanced(self);
+	if (!match)
+		return CALM_ABSENT;
+	*value = found;
+	return CALM_OK;
+}
+
+static calm_status load_word(const struct calm_map *base, calm_key key, void **value)
+{
+	uint64_t hash = calm__hash_word(calm_key_word(key), base->keys.seed);
+	return load_quickly(base, key, hash, value, false);
+}
+
+static calm_status load_bytes(const struct calm_map *base, calm_key key, void **value)
+{
 	uint64_t hash = calm__hash_bytes(key.data, key.size, base->keys.seed);
-	struct calm__self *self = calm__self();
-	calm__enter(self);
-	calm_status status = load_key(map, key, hash, value, true);
-	calm__leave(self);
-	return status;
+	return load_quickly(base, key, hash, value, true);
 }
 
 /* Misses that load_many has on the way at one time. */

@@ -158,6 +158,29 @@ static inline void calm__leave(struct calm__self *self)
 	store_release(&self->epoch, 0);
 }
 
+/*
+ * A section of a load that calls nothing and retires nothing: it only announces. False: the thread is
+ * in a section already, or has to do more; use calm__enter.
+ */
+static inline bool calm__glance(struct calm__self *self)
+{
+	if (unlikely(self->state != 0))
+		return false;
+	/* order: read.epoch acquire <- seal(), calm__wait_for_readers(): as in calm__enter(). */
+	uint64_t epoch = load_acquire(&calm__domain.epoch);
+	/* order: read.section release -> grace_of(): as in calm__enter(). */
+	store_release(&self->epoch, epoch);
+	/* order: none - store-load, as in calm__enter(). */
+	fence_section(false);
+	return true;
+}
+
+static inline void calm__glanced(struct calm__self *self)
+{
+	/* order: read.section release -> grace_of(): the section's loads come before its end. */
+	store_release(&self->epoch, 0);
+}
+
 /* Whether the thread is inside a section. */
 static inline bool calm__inside(const struct calm__self *self)
 {
