@@ -62,4 +62,7 @@ bool bench_group_same(const struct bench_result *a, const struct bench_result *b
 /* False: no result of the column ranks, and best is NULL. */
 bool bench_rank(const struct bench_group *group, size_t column, struct bench_ranking *ranking);
 
+/* Whether a column has both calm and others. */
+bool bench_contest(const struct bench_group *group);
+
 #endif

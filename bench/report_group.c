@@ -104,3 +104,15 @@ bool bench_rank(const struct bench_group *group, size_t column, struct bench_ran
 	}
 	return true;
 }
+
+bool bench_contest(const struct bench_group *group)
+{
+	struct bench_ranking ranking;
+
+	for (size_t c = 0; c < group->column_count; c++) {
+		if (bench_rank(group, c, &ranking) && ranking.ours != NULL &&
+		    ranking.theirs != NULL)
+			return true;
+	}
+	return false;
+}

@@ -179,17 +179,6 @@ static void print_tie(FILE *file, const struct bench_ranking *ranking)
 		(void)fprintf(file, "<td>%.0f" GAP "%%</td>", 100 * ranking->tie);
 }
 
-static bool is_contest(const struct bench_group *group)
-{
-	struct bench_ranking ranking;
-
-	for (size_t c = 0; c < group->column_count; c++) {
-		if (bench_rank(group, c, &ranking) && ranking.rank > 0 && ranking.theirs != NULL)
-			return true;
-	}
-	return false;
-}
-
 static void print_foot(FILE *file, const struct bench_group *group)
 {
 	struct bench_ranking ranking;
@@ -204,7 +193,7 @@ static void print_foot(FILE *file, const struct bench_group *group)
 		(void)bench_rank(group, c, &ranking);
 		print_tie(file, &ranking);
 	}
-	if (is_contest(group)) {
+	if (bench_contest(group)) {
 		(void)fputs("</tr><tr><th>calm&#39;s rank</th>", file);
 		for (size_t c = 0; c < group->column_count; c++) {
 			if (bench_rank(group, c, &ranking) && ranking.rank > 0 &&
