@@ -10,7 +10,7 @@
  *
  * Rejected: perf's counters (absent in most virtual machines).
  */
-#include "bench/cost.h"
+#include "bench/apart.h"
 #include "bench/suites.h"
 
 #include <fcntl.h>

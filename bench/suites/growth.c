@@ -121,7 +121,7 @@ static bool chosen(const struct bench_subject *subject)
 void bench_suite_growth(struct bench *bench)
 {
 	uint64_t to = bench_entries(bench, 500000, 10000000);
-	unsigned repeats = bench_repeats(bench, 1, 5);
+	unsigned repeats = bench_repeats(bench, 3, 5);
 	struct figures *figures = calloc(bench->subject_count, sizeof *figures);
 
 	to = to > FROM ? to : FROM + 1;

@@ -4,7 +4,7 @@
  * `calm bench`: chooses suites and subjects, runs them, prints each suite as it ends, and writes
  * the raw data. What the options mean: the help below. What is measured and how: bench/.
  */
-#include "bench/cost.h"
+#include "bench/apart.h"
 #include "cli/bench/bench.h"
 #include "cli/cli.h"
 #include "kit/clock.h"
@@ -41,6 +41,7 @@ static const char help_tail[] =
 	"  --entries N    1 to 100000000, instead of the suites' own sizes\n"
 	"  --seconds S    of a slice, the part of a figure that is measured at a stretch; at most 3600\n"
 	"  --repeats N    1 to 101; figures are medians, 5 repeats or more unless --quick\n"
+	"  --memory ID:N  grows one subject as the suite memory does, and prints its bytes an entry\n"
 	"  --cost KIND:OP runs one operation of the suite cost, for callgrind\n"
 	"  --list         the suites, and the subjects with those that this build lacks\n"
 	"  --help         this text\n"
@@ -264,6 +265,7 @@ static bool parse(struct request *request, int argc, char **argv, int *code)
 						{"seconds", required_argument, NULL, 's'},
 						{"repeats", required_argument, NULL, 'r'},
 						{"cost", required_argument, NULL, 'c'},
+						{"memory", required_argument, NULL, 'm'},
 						{"help", no_argument, NULL, 'h'},
 						{NULL, 0, NULL, 0}};
 	int letter;
@@ -274,8 +276,12 @@ static bool parse(struct request *request, int argc, char **argv, int *code)
 			*code = print_help();
 			return false;
 		}
-		if (letter == 'c') {
-			*code = bench_cost_child(optarg);
+		if (letter == 'c' || letter == 'm') {
+			*code = letter == 'c' ? bench_cost_child(optarg)
+					      : bench_memory_child(optarg);
+			if (*code != CLI_FINE)
+				(void)cli_misuse(BENCH_NAME, "'%s' names nothing that could be run",
+						 optarg);
 			return false;
 		}
 		if (!parse_option(request, letter))

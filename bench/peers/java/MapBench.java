@@ -5,9 +5,13 @@
 import java.io.BufferedReader;
 import java.io.InputStreamReader;
 import java.io.RandomAccessFile;
+import java.lang.management.ManagementFactory;
+import java.lang.management.MemoryPoolMXBean;
+import java.lang.management.MemoryType;
 import java.nio.ByteOrder;
 import java.nio.LongBuffer;
 import java.nio.channels.FileChannel;
+import java.util.List;
 import java.util.SplittableRandom;
 import java.util.concurrent.ConcurrentHashMap;
 
@@ -18,6 +22,7 @@ public final class MapBench {
 
 	private static ConcurrentHashMap<Long, Long> map;
 	private static Long[] boxes = new Long[0]; // by index
+	private static final List<MemoryPoolMXBean> pools = ManagementFactory.getMemoryPoolMXBeans();
 	private static volatile int phase;
 	private static long seed;
 
@@ -145,13 +150,20 @@ public final class MapBench {
 		return line.toString();
 	}
 
+	// What the last collection found reachable. totalMemory() - freeMemory() will not do: as soon as
+	// anything is allocated after the collection, it has a thread's whole allocation buffer in it.
 	private static long bytes() {
+		long sum = 0;
 		last = null;
 		lastNumber = null;
 		boxes = new Long[0];
 		for (int i = 0; i < 3; i++)
 			System.gc();
-		return Runtime.getRuntime().totalMemory() - Runtime.getRuntime().freeMemory();
+		for (MemoryPoolMXBean pool : pools) {
+			if (pool.getType() == MemoryType.HEAP && pool.getCollectionUsage() != null)
+				sum += pool.getCollectionUsage().getUsed();
+		}
+		return sum;
 	}
 
 	public static void main(String[] arguments) throws Exception {
