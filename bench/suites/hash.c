@@ -23,6 +23,7 @@
 #define SLICE_NS (200 * BENCH_MS)
 #define SLICE_LEAST (3 * BENCH_MS)
 #define BYTES_AN_ENTRY 130
+#define HARNESS_NS 3
 #define COLUMNS_MAX (BENCH_WORKLOADS * 2 * 3)
 
 struct column {
@@ -209,6 +210,11 @@ static void measure_harness(struct bench *bench)
 		(void)snprintf(result.workload, sizeof result.workload, "%s",
 			       bench_workloads[w].name);
 		bench_add(bench, &result, &bench_null, &samples);
+		if (bench_median(&samples) > HARNESS_NS)
+			bench_say(
+				bench, SUITE,
+				"the harness takes %.1f ns of each operation of %s here, %d at most are meant",
+				bench_median(&samples), bench_workloads[w].name, HARNESS_NS);
 		bench_stream_free(&stream);
 	}
 	bench_instance_free(&instance);
