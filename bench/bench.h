@@ -108,13 +108,22 @@ __attribute__((format(printf, 3, 4))) void bench_refuse(struct bench *bench, con
 void bench_results_free(struct bench_results *results);
 
 /*
- * What two figures of one column may differ by and still be a tie: the median over its subjects of
- * (max - min) / median, 0.03 at least, a share of the better figure. Of a column in percent: the
- * median of max - min, 1 at least, in points.
+ * What two figures of one column may differ by and still be a tie. spread is the median over its
+ * subjects of (max - min) / median; within, a share of the better figure, is that, but 0.03 at least
+ * and 0.30 at most. Of a column in percent both are in points: of max - min, 1 at least, 10 at most.
+ *
+ * The most is there since a spread of 100 % would call everything a tie, and hide what calm loses;
+ * a column whose spread is more than that is noisy, and is called that wherever it is shown.
+ * tools/bench_raw.py has the same rule for what is made of the raw data.
  */
-double bench_tie(const struct bench_result *const column[], size_t count);
+struct bench_tie {
+	double within, spread;
+	bool noisy;
+};
+
+struct bench_tie bench_tie(const struct bench_result *const column[], size_t count);
 bool bench_in_points(const struct bench_result *result);
-bool bench_tied(const struct bench_result *a, const struct bench_result *b, double tie);
+bool bench_tied(const struct bench_result *a, const struct bench_result *b, double within);
 
 struct bench_machine {
 	char cpu[128], kernel[160], memory[32], compiler[64];

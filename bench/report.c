@@ -104,7 +104,9 @@ static void print_head(FILE *file, const struct bench_report *report)
 			report->results->invalid);
 	(void)fputs(
 		"<p>Figures are medians of repeats, with their range. * is the best of a column and = a tie with it. Figures "
-		"tie within the column&#39;s own spread: the median over its subjects of (max − min) / median, 3 % at least. "
+		"tie within the column&#39;s own spread: the median over its subjects of (max − min) / median, but 3 % at least "
+		"and 30 % at most (of figures in percent: 1 to 10 points). A column with more spread than that is <i>noisy</i>: "
+		"what is apart in it may be otherwise in the next run. "
 		"<i>floor</i> is a bare array indexed by the key: what the memory allows. Ranks are calm&#39;s best among the "
 		"others, ties shared. Bars end at the median, lines on them go from least to most. "
 		"<i>g95u5</i> is 95 % get and 5 % update, <i>g90i5d5</i> 90 % get, 5 % insert and 5 % delete; <i>zipf</i> has "

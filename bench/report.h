@@ -46,7 +46,7 @@ struct bench_ranking {
 	const struct bench_result *results[BENCH_ROWS_MAX];
 	size_t count;
 	const struct bench_result *best, *ours, *theirs; /* of all, of calm's, of others; or NULL */
-	double tie;
+	struct bench_tie tie;
 	size_t rank; /* of calm's best among the others, ties shared; 0: there is none */
 };
 

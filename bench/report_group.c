@@ -100,7 +100,7 @@ bool bench_rank(const struct bench_group *group, size_t column, struct bench_ran
 	for (size_t i = 0; i < ranking->count; i++) {
 		const struct bench_result *result = ranking->results[i];
 		ranking->rank += !result->calm && better(result, ranking->ours) &&
-				 !bench_tied(result, ranking->ours, ranking->tie);
+				 !bench_tied(result, ranking->ours, ranking->tie.within);
 	}
 	return true;
 }

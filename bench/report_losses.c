@@ -12,6 +12,7 @@
 struct loss {
 	const struct bench_result *ours, *theirs;
 	double factor; /* by which calm is behind; INFINITY: a figure of 0 or less has none */
+	bool noisy;    /* the column: another run may find it otherwise */
 };
 
 struct standing {
@@ -48,9 +49,11 @@ static void judge(struct losses *losses, const struct bench_ranking *ranking)
 		losses->items[losses->count++] = (struct loss){
 			.ours = ranking->ours,
 			.theirs = ranking->theirs,
-			.factor = factor(ranking->ours, ranking->theirs)};
+			.factor = factor(ranking->ours, ranking->theirs),
+			.noisy = ranking->tie.noisy};
 	losses->standing.behind += ranking->rank > 1;
-	bool tied = ranking->rank == 1 && bench_tied(ranking->ours, ranking->theirs, ranking->tie);
+	bool tied = ranking->rank == 1 &&
+		    bench_tied(ranking->ours, ranking->theirs, ranking->tie.within);
 	losses->standing.tied += tied;
 	losses->standing.ahead += ranking->rank == 1 && !tied;
 }
@@ -103,14 +106,15 @@ static void print_loss(FILE *file, const struct loss *loss)
 	bench_html_sizes(file, ours);
 	(void)fputs("</small></th>", file);
 	if (isfinite(loss->factor))
-		(void)fprintf(file, "<td data-v=\"%.6g\"><b>%.*f \xc3\x97</b></td>", loss->factor,
+		(void)fprintf(file, "<td data-v=\"%.6g\"><b>%.*f \xc3\x97</b>", loss->factor,
 			      loss->factor >= 100 ? 0 : 2, loss->factor);
 	else {
 		(void)fputs("<td data-v=\"1e300\"><b>", file);
 		bench_html_figure(file, fabs(ours->median - loss->theirs->median));
-		(void)fprintf(file, "</b><small>%s</small></td>",
+		(void)fprintf(file, "</b><small>%s</small>",
 			      bench_in_points(ours) ? "points" : "apart");
 	}
+	(void)fputs(loss->noisy ? "<small>noisy</small></td>" : "</td>", file);
 	print_figure(file, ours);
 	print_figure(file, loss->theirs);
 	(void)fputs("</tr>\n", file);

@@ -128,7 +128,7 @@ static void print_cell(FILE *file, const struct bench_result *result,
 		if (result == ranking->best) {
 			class = " class=\"best\"";
 			mark = " *";
-		} else if (bench_tied(result, ranking->best, ranking->tie)) {
+		} else if (bench_tied(result, ranking->best, ranking->tie.within)) {
 			class = " class=\"tie\"";
 			mark = " =";
 		}
@@ -171,12 +171,19 @@ static void print_name(FILE *file, const struct bench_result *column, bool unit,
 
 static void print_tie(FILE *file, const struct bench_ranking *ranking)
 {
-	if (ranking->count < 2)
+	const struct bench_tie *tie = &ranking->tie;
+
+	if (ranking->count < 2) {
 		(void)fputs("<td>" NONE "</td>", file);
-	else if (bench_in_points(ranking->best))
-		(void)fprintf(file, "<td>%.0f" GAP "pt</td>", ranking->tie);
-	else
-		(void)fprintf(file, "<td>%.0f" GAP "%%</td>", 100 * ranking->tie);
+		return;
+	}
+	bool points = bench_in_points(ranking->best);
+	double factor = points ? 1 : 100;
+	const char *unit = points ? GAP "pt" : GAP "%";
+	(void)fprintf(file, "<td>%.0f%s", factor * tie->within, unit);
+	if (tie->noisy)
+		(void)fprintf(file, "<small>noisy: %.0f%s</small>", factor * tie->spread, unit);
+	(void)fputs("</td>", file);
 }
 
 static void print_foot(FILE *file, const struct bench_group *group)

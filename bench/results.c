@@ -15,7 +15,9 @@
 #include <string.h>
 
 #define TIE_LEAST 0.03
+#define TIE_MOST 0.30
 #define TIE_POINTS_LEAST 1
+#define TIE_POINTS_MOST 10
 
 void bench_sample(struct bench_samples *samples, double value)
 {
@@ -153,11 +155,12 @@ bool bench_in_points(const struct bench_result *result)
 	return strchr(result->unit, '%') != NULL;
 }
 
-double bench_tie(const struct bench_result *const column[], size_t count)
+struct bench_tie bench_tie(const struct bench_result *const column[], size_t count)
 {
 	struct bench_samples spreads = {.count = 0};
 	bool points = count > 0 && bench_in_points(column[0]);
 	double least = points ? TIE_POINTS_LEAST : TIE_LEAST;
+	double most = points ? TIE_POINTS_MOST : TIE_MOST;
 
 	for (size_t i = 0; i < count; i++) {
 		double range = column[i]->max - column[i]->min;
@@ -166,14 +169,16 @@ double bench_tie(const struct bench_result *const column[], size_t count)
 		else if (column[i]->median > 0)
 			bench_sample(&spreads, range / column[i]->median);
 	}
-	double spread = bench_median(&spreads);
-	return spread > least ? spread : least;
+	double spread = spreads.count > 0 ? bench_median(&spreads) : 0;
+	return (struct bench_tie){.within = fmin(fmax(spread, least), most),
+				  .spread = spread,
+				  .noisy = spread > most};
 }
 
-bool bench_tied(const struct bench_result *a, const struct bench_result *b, double tie)
+bool bench_tied(const struct bench_result *a, const struct bench_result *b, double within)
 {
 	bool a_better = a->better == BENCH_MORE ? a->median > b->median : a->median < b->median;
 	double best = fabs(a_better ? a->median : b->median);
 
-	return fabs(a->median - b->median) <= (bench_in_points(a) ? tie : tie * best);
+	return fabs(a->median - b->median) <= (bench_in_points(a) ? within : within * best);
 }

@@ -47,8 +47,9 @@ static const char help_tail[] =
 	"  --help         this text\n"
 	"\n"
 	"In a table * is the best of a column and = a tie with it. Figures tie within the column's own spread: the median\n"
-	"over its subjects of (max - min) / median, 3 % at least. 'floor' is a bare array indexed by the key: what the\n"
-	"memory allows. A rank is calm's among the others, ties shared.\n"
+	"over its subjects of (max - min) / median, but 3 % at least and 30 % at most; figures in percent: 1 to 10 points.\n"
+	"A column with more spread than that is noisy, and has it told below. 'floor' is a bare array indexed by the key:\n"
+	"what the memory allows. A rank is calm's among the others, ties shared.\n"
 	"\n"
 	"Exit status: 0 fine; 1 a subject did not do the work; 2 misuse, or input, output or memory failed; 130 ^C: the\n"
 	"tables show what there was.\n";

@@ -6,6 +6,7 @@
  *
  *	* best   = within the column's tie of the best   tie: of the column's own spread (bench_tie)
  *
+ * A column whose spread is more than a tie may be has it told below, as noisy.
  * Rows of subjects that are no maps (floor) stand last, and have no part in marks and ranks. Where
  * a table has rows of both calm and others, the last line is the rank of calm's best row, ties
  * shared.
@@ -71,20 +72,50 @@ static void print_cell(FILE *file, const struct bench_result *result,
 	const char *mark = " ";
 
 	if (result != NULL && !result->bare && ranking->count > 1)
-		mark = result == ranking->best                           ? "*"
-		       : bench_tied(result, ranking->best, ranking->tie) ? "="
-									 : " ";
+		mark = result == ranking->best                                  ? "*"
+		       : bench_tied(result, ranking->best, ranking->tie.within) ? "="
+										: " ";
 	print_figure(file, result != NULL ? result->median : NAN, mark);
+}
+
+static void print_share(FILE *file, const struct bench_ranking *ranking, double share)
+{
+	if (bench_in_points(ranking->best))
+		(void)fprintf(file, " %6.0f pt ", share);
+	else
+		(void)fprintf(file, " %8.0f%% ", 100 * share);
 }
 
 static void print_tie(FILE *file, const struct bench_ranking *ranking)
 {
 	if (ranking->count < 2)
 		(void)fprintf(file, " %9s ", "-");
-	else if (bench_in_points(ranking->best))
-		(void)fprintf(file, " %6.0f pt ", ranking->tie);
 	else
-		(void)fprintf(file, " %8.0f%% ", 100 * ranking->tie);
+		print_share(file, ranking, ranking->tie.within);
+}
+
+static bool is_noisy(const struct bench_ranking *ranking)
+{
+	return ranking->count > 1 && ranking->tie.noisy;
+}
+
+/* The spreads of the noisy ones of some columns. */
+static void print_noise(FILE *file, const struct bench_ranking *rankings, size_t count)
+{
+	bool any = false;
+
+	for (size_t c = 0; c < count; c++)
+		any = any || is_noisy(&rankings[c]);
+	if (!any)
+		return;
+	(void)fprintf(file, "%-26s", "noisy, with a spread of");
+	for (size_t c = 0; c < count; c++) {
+		if (is_noisy(&rankings[c]))
+			print_share(file, &rankings[c], rankings[c].tie.spread);
+		else
+			(void)fprintf(file, " %9s ", "");
+	}
+	(void)fputc('\n', file);
 }
 
 static void print_rank(FILE *file, const struct bench_ranking *ranking)
@@ -115,6 +146,7 @@ static void print_columns(FILE *file, const struct bench_group *group, size_t fr
 	for (size_t c = from; c < to; c++)
 		print_tie(file, &rankings[c - from]);
 	(void)fputc('\n', file);
+	print_noise(file, rankings, to - from);
 	if (!bench_contest(group))
 		return;
 	(void)fprintf(file, "%-26s", "calm's rank");
@@ -143,6 +175,10 @@ static void print_lines(FILE *file, const struct bench_group *group)
 		for (size_t r = 0; r < group->row_count; r++)
 			print_cell(file, group->cells[r][c], &ranking);
 		print_tie(file, &ranking);
+		if (is_noisy(&ranking)) {
+			(void)fputs(" noisy:", file);
+			print_share(file, &ranking, ranking.tie.spread);
+		}
 		(void)fputc('\n', file);
 	}
 }
