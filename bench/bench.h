@@ -47,6 +47,7 @@ struct bench_results {
 	struct bench_note *notes;
 	size_t note_count, note_room;
 	unsigned invalid; /* subjects that did not do the work */
+	bool interrupted; /* ^C: there is more that was not measured */
 };
 
 struct bench {

@@ -96,12 +96,16 @@ static void print_head(FILE *file, const struct bench_report *report)
 	(void)fputs("</dd>\n", file);
 	print_term(file, "kernel", machine->kernel);
 	print_term(file, "compiler", machine->compiler);
+	if (*report->missing != '\0')
+		print_term(file, "missing", report->missing);
 	(void)fputs("</dl>\n", file);
 	if (report->results->invalid > 0)
 		(void)fprintf(
 			file,
 			"<p class=\"bad\">Not valid: %u times a subject did not do the work. The notes say which.</p>\n",
 			report->results->invalid);
+	if (report->results->interrupted)
+		(void)fputs("<p class=\"bad\">Interrupted: this is what there was.</p>\n", file);
 	(void)fputs(
 		"<p>Figures are medians of repeats, with their range. * is the best of a column and = a tie with it. Figures "
 		"tie within the column&#39;s own spread: the median over its subjects of (max − min) / median, but 3 % at least "
@@ -123,19 +127,19 @@ static bool has_notes(const struct bench_results *results, const char *suite)
 	return false;
 }
 
-static bool is_present(const struct bench_results *results, const char *suite)
-{
-	return bench_group_first(results, suite, 0) != NULL || has_notes(results, suite);
-}
-
 static void print_nav(FILE *file, const struct bench_results *results)
 {
+	const char *suite;
+
 	(void)fputs(
 		"<nav><a href=\"#losses\">where calm loses</a><a href=\"#claims\">the article&#39;s claims</a>",
 		file);
-	for (const struct bench_suite *suite = bench_suites; suite->name != NULL; suite++) {
-		if (is_present(results, suite->name))
-			(void)fprintf(file, "<a href=\"#%s\">%s</a>", suite->name, suite->name);
+	for (size_t i = 0; (suite = bench_suite_present(results, i)) != NULL; i++) {
+		(void)fputs("<a href=\"#", file);
+		bench_html(file, suite);
+		(void)fputs("\">", file);
+		bench_html(file, suite);
+		(void)fputs("</a>", file);
 	}
 	(void)fputs("</nav>\n", file);
 }
@@ -156,22 +160,34 @@ static void print_notes(FILE *file, const struct bench_results *results, const c
 	(void)fputs("</ul>\n", file);
 }
 
-static unsigned print_suite(FILE *file, const struct bench_results *results,
-			    const struct bench_suite *suite)
+/* What a suite is of; one of a later version than this has nothing here. */
+static const char *summary_of(const char *name)
+{
+	const struct bench_suite *suite = bench_suites;
+
+	while (suite->name != NULL && strcmp(suite->name, name) != 0)
+		suite++;
+	return suite->name != NULL ? suite->summary : "";
+}
+
+static unsigned print_suite(FILE *file, const struct bench_results *results, const char *suite)
 {
 	const struct bench_result *first, *next;
 	struct bench_group *group = bench_alloc(sizeof *group);
-	bool hash = strcmp(suite->name, "hash") == 0,
-	     snapshot = strcmp(suite->name, "snapshot") == 0;
+	bool hash = strcmp(suite, "hash") == 0, snapshot = strcmp(suite, "snapshot") == 0;
 	unsigned failed = 0;
 
-	(void)fprintf(file, "<h2 id=\"%s\">%s</h2>\n<p>", suite->name, suite->name);
-	bench_html(file, suite->summary);
+	(void)fputs("<h2 id=\"", file);
+	bench_html(file, suite);
+	(void)fputs("\">", file);
+	bench_html(file, suite);
+	(void)fputs("</h2>\n<p>", file);
+	bench_html(file, summary_of(suite));
 	(void)fputs("</p>\n", file);
-	for (size_t i = 0; (first = bench_group_first(results, suite->name, i)) != NULL; i++) {
+	for (size_t i = 0; (first = bench_group_first(results, suite, i)) != NULL; i++) {
 		bench_group_fill(group, results, first);
 		bench_html_table(file, group);
-		next = bench_group_first(results, suite->name, i + 1);
+		next = bench_group_first(results, suite, i + 1);
 		if (!hash && !snapshot)
 			failed += bench_html_group_plots(file, group);
 		else if (hash && first->entries > 0 &&
@@ -180,7 +196,7 @@ static unsigned print_suite(FILE *file, const struct bench_results *results,
 	}
 	if (snapshot)
 		failed += bench_html_snapshot_plots(file, results);
-	print_notes(file, results, suite->name);
+	print_notes(file, results, suite);
 	free(group);
 	return failed;
 }
@@ -188,6 +204,7 @@ static unsigned print_suite(FILE *file, const struct bench_results *results,
 unsigned bench_report_print(FILE *file, const struct bench_report *report)
 {
 	const struct bench_results *results = report->results;
+	const char *suite;
 	unsigned failed = 0;
 
 	print_head(file, report);
@@ -196,10 +213,8 @@ unsigned bench_report_print(FILE *file, const struct bench_report *report)
 	bench_html_losses(file, results);
 	(void)fputs("<h2 id=\"claims\">The article&#39;s claims</h2>\n", file);
 	bench_html_claims(file, results);
-	for (const struct bench_suite *suite = bench_suites; suite->name != NULL; suite++) {
-		if (is_present(results, suite->name))
-			failed += print_suite(file, results, suite);
-	}
+	for (size_t i = 0; (suite = bench_suite_present(results, i)) != NULL; i++)
+		failed += print_suite(file, results, suite);
 	(void)fprintf(file, "<script>\n%s</script>\n</body>\n</html>\n", script);
 	return failed;
 }

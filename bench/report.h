@@ -18,6 +18,7 @@ struct bench_report {
 	const struct bench_results *results;
 	const struct bench_machine *machine;
 	const char *command, *date; /* of the run; UTF-8 without controls */
+	const char *missing;        /* what this build lacked, with what to install; or "" */
 };
 
 /* Whether gnuplot is there, by running it. */
@@ -57,6 +58,8 @@ void bench_group_fill(struct bench_group *group, const struct bench_results *res
 /* The i-th result that begins a group of the suite; NULL: no more. suite NULL: of any. */
 const struct bench_result *bench_group_first(const struct bench_results *results, const char *suite,
 					     size_t i);
+/* The i-th suite that results or notes are of, in their order; NULL: no more. */
+const char *bench_suite_present(const struct bench_results *results, size_t i);
 bool bench_group_same(const struct bench_result *a, const struct bench_result *b);
 
 /* False: no result of the column ranks, and best is NULL. */

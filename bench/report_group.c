@@ -36,6 +36,26 @@ const struct bench_result *bench_group_first(const struct bench_results *results
 	return NULL;
 }
 
+static const char *suite_of(const struct bench_results *results, size_t i)
+{
+	return i < results->count ? results->items[i].suite
+				  : results->notes[i - results->count].suite;
+}
+
+const char *bench_suite_present(const struct bench_results *results, size_t i)
+{
+	size_t seen = 0;
+
+	for (size_t r = 0; r < results->count + results->note_count; r++) {
+		size_t before = 0;
+		while (before < r && strcmp(suite_of(results, before), suite_of(results, r)) != 0)
+			before++;
+		if (before == r && seen++ == i)
+			return suite_of(results, r);
+	}
+	return NULL;
+}
+
 static void add(struct bench_group *group, const struct bench_result *result)
 {
 	size_t c = 0, r = 0;

@@ -31,7 +31,8 @@ python3 - "$work/hash.json" <<'END' || fail 'rows are missing or wrong'
 import itertools, json, sys
 data = json.load(open(sys.argv[1], encoding="utf-8"))
 assert set(data["machine"]) >= {"cpu", "cores", "kernel", "memory", "compiler"}
-assert data["command"].startswith("calm bench") and data["date"] and data["invalid"] == 0
+assert data["command"].startswith("calm bench hash --quick") and data["date"] and data["invalid"] == 0
+assert data["interrupted"] is False and data["missing"] == ""
 rows = {(r["workload"], r["keys"], r["threads"], r["subject"]): r for r in data["results"] if r["what"] == ""}
 for cell in itertools.product(("get", "g95u5", "g50u50", "g90i5d5", "i50d50"), ("uniform", "zipf"), (1, 2, 16),
                               ("calm lockmap", "calm syncmap")):
@@ -57,18 +58,30 @@ if [ -c /dev/full ]; then
 fi
 # shellcheck disable=SC2086
 expect 2 cell $small --kinds lockmap --json "$work/none/such.json"
+[ ! -s "$work/out" ] || fail 'it measured before it knew where to'
+# shellcheck disable=SC2086
+expect 0 cell $small --kinds lockmap --peers all --json "$work/all.json"
+"$calm" bench --list | sed -n 's/^  [a-z0-9_]* *\(.*\); not in this build, which found no \(.*\)$/\1 (\2)/p' >"$work/lacks"
+while read -r peer; do
+	grep -qF "$peer" "$work/all.json" && grep '^missing: ' "$work/out" | grep -qF "$peer" || fail "$peer is not named as missing"
+done <"$work/lacks"
+expect 2 --memory lockmap:0
+expect 2 --cost lockmap:nonesuch
 # shellcheck disable=SC2086
 for suite in latency memory walk snapshot growth ordered go flash-sale article-4.1 article-4.2 article-5; do
 	expect 0 $suite $small --kinds lockmap
 done
 
 # ^C: what there is, and 130. Shells start background jobs with SIGINT ignored, so python sends it.
-python3 - "$calm" <<'END' || fail '^C'
-import signal, subprocess, sys, time
-run = subprocess.Popen([sys.argv[1], "bench", "hash", "--peers", "none", "--entries", "1000", "--kinds", "lockmap"],
+python3 - "$calm" "$work/part.json" <<'END' || fail '^C'
+import json, signal, subprocess, sys, time
+run = subprocess.Popen([sys.argv[1], "bench", "hash", "cell", "--peers", "none", "--entries", "1000", "--kinds", "lockmap",
+                        "--json", sys.argv[2]],
                        stdout=subprocess.PIPE, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
 time.sleep(1)
 run.send_signal(signal.SIGINT)
 out = run.communicate(timeout=60)[0].decode()
 assert run.returncode == 130 and "\nhash, " in out, (run.returncode, out)
+data = json.load(open(sys.argv[2], encoding="utf-8"))
+assert data["interrupted"] is True and {r["suite"] for r in data["results"]} == {"hash"}
 END

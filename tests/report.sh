@@ -99,6 +99,9 @@ page hostile.html "<b>&\"'\`date\`\$x\\?é" '<script>alert(1)</script> http://ex
 
 # Raw data that is none: the line is told, and no page is made.
 for broken in '' '{' '[]' '{"results": [{}]}' '{"results": [{"suite": "hash"}]}' '{"date": "x' '{"date": "\x"}' \
+	'{"results": [{"suite": "a", "unit": "u", "subject": "s"}]}' '{"interrupted": 1}' \
+	'{"results": [{"suite": "a", "unit": "u", "subject": "s", "median": 1, "min": 2, "max": 3}]}' \
+	'{"results": [{"suite": "a", "unit": "u", "subject": "s", "median": 1, "better": "best"}]}' \
 	'{"results": [{"suite": "a", "unit": "u", "subject": "s", "threads": -1}]}' '{"invalid": 1e99}' '{} {}' \
 	'{"x": [[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]}' '{"invalid": nope}'; do
 	printf '%s\n' "$broken" >broken.json
@@ -107,6 +110,7 @@ for broken in '' '{' '[]' '{"results": [{}]}' '{"results": [{"suite": "hash"}]}'
 done
 expect 2 'nonesuch.json: No such file' --from nonesuch.json
 expect 2 '--from' --from raw.json hash
+expect 2 '--from' --from raw.json --quick
 
 # What cannot be written is told before anything is measured.
 expect 2 'cannot write none/page.html: No such file' hash --report none/page.html

@@ -9,7 +9,6 @@
 #include "cli/cli.h"
 #include "kit/clock.h"
 
-#include <errno.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -37,12 +36,12 @@ static const char help_tail[] =
 	"  --peers LIST   what to measure beside them, with commas between, all (the default) or none; see --list\n"
 	"  --json FILE    writes machine, command, date and every figure there; FILE appears when all of it is written\n"
 	"  --report FILE  writes a page of HTML, with plots by gnuplot, there; FILE appears when all of it is written\n"
-	"  --from FILE    measures nothing: shows what --json wrote\n"
+	"  --from FILE    measures nothing: shows what --json wrote; beside it there is only --report\n"
 	"  --entries N    1 to 100000000, instead of the suites' own sizes\n"
 	"  --seconds S    of a slice, the part of a figure that is measured at a stretch; at most 3600\n"
 	"  --repeats N    1 to 101; figures are medians, 5 repeats or more unless --quick\n"
-	"  --memory ID:N  grows one subject as the suite memory does, and prints its bytes an entry\n"
 	"  --cost KIND:OP runs one operation of the suite cost, for callgrind\n"
+	"  --memory ID:N  grows one subject as the suite memory does, and prints its bytes an entry\n"
 	"  --list         the suites, and the subjects with those that this build lacks\n"
 	"  --help         this text\n"
 	"\n"
@@ -59,7 +58,7 @@ struct request {
 	const struct bench_suite *suites[SUITES_MAX];
 	size_t suite_count;
 	const char *kinds, *peers, *json, *report, *from;
-	bool list;
+	bool list, measures; /* measures: an option says how */
 };
 
 static volatile sig_atomic_t interrupted;
@@ -189,6 +188,7 @@ static bool parse_option(struct request *request, int letter)
 	uint64_t number;
 	double seconds;
 
+	request->measures = request->measures || strchr("qkpjers", letter) != NULL;
 	switch (letter) {
 	case 'q':
 		request->bench.quick = true;
@@ -299,146 +299,138 @@ static bool parse(struct request *request, int argc, char **argv, int *code)
 	for (const struct bench_suite *suite = bench_suites; optind == argc && suite->name != NULL;
 	     suite++)
 		request->suites[request->suite_count++] = suite;
-	if (request->from != NULL && (optind < argc || request->json != NULL)) {
-		(void)cli_misuse(
-			BENCH_NAME,
-			"--from shows what was measured; suites and --json are for measuring");
+	if (request->from != NULL && (optind < argc || request->measures)) {
+		(void)cli_misuse(BENCH_NAME, "--from shows what was measured; beside it there is "
+					     "only --report");
 		return false;
 	}
 	return choose_subjects(request);
 }
 
-static void print_missing(const struct request *request)
+/* What all the peers are without; the caller frees it. NULL: no memory. */
+static char *list_missing(const struct request *request)
 {
 	const struct bench_subject *subject;
 	const char *comma = "";
+	char *list = NULL;
+	size_t size = 0;
+	FILE *memory = open_memstream(&list, &size);
 
-	if (strcmp(request->peers, "all") != 0)
-		return;
-	for (size_t i = 0; (subject = bench_subject_at(i)) != NULL; i++) {
-		if (bench_subject_exists(subject) || subject->kind != NULL)
+	for (size_t i = 0; memory != NULL && (subject = bench_subject_at(i)) != NULL; i++) {
+		if (bench_subject_exists(subject) || subject->kind != NULL ||
+		    strcmp(request->peers, "all") != 0)
 			continue;
-		(void)printf("%s%s (%s)", *comma == '\0' ? "missing: " : comma, subject->name,
-			     subject->from);
+		(void)fprintf(memory, "%s%s (%s)", comma, subject->name, subject->from);
 		comma = ", ";
 	}
-	if (*comma != '\0')
-		(void)puts("; ./run bench installs what it can");
+	if (memory != NULL && fclose(memory) == 0)
+		return list;
+	free(list);
+	return NULL;
 }
 
-static void print_machine(void)
+static int write_files(const struct request *request, const struct bench_report *report)
 {
-	struct bench_machine machine;
+	int code = CLI_FINE;
 
-	bench_machine(&machine);
-	(void)printf("%s, %u core%s, %s, %s, %s\n", machine.cpu, machine.cores,
-		     machine.cores == 1 ? "" : "s", machine.memory, machine.kernel,
-		     machine.compiler);
-}
-
-/*
- * Whole or not at all: under another name until it is written. What is no file, a pipe say, is
- * written to as it is.
- */
-static int write_json(const struct request *request, int argc, char **argv)
-{
-	const char *path = request->json;
-	char *temporary = NULL;
-	bool direct = access(path, F_OK) == 0 &&
-		      (strncmp(path, "/dev/", 5) == 0 || strncmp(path, "/proc/", 6) == 0);
-
-	if (asprintf(&temporary, "%s.%ld.part", path, (long)getpid()) < 0)
-		return cli_error(BENCH_NAME, "out of memory");
-	FILE *file = fopen(direct ? path : temporary, "we");
-	if (file == NULL) {
-		int code = cli_error(BENCH_NAME, "cannot write %s: %s", path, strerror(errno));
-		free(temporary);
-		return code;
-	}
-	errno = 0;
-	bench_print_json(file, &request->bench.results, argc, argv);
-	bool failed = fflush(file) != 0 || ferror(file) != 0;
-	failed = (!direct && fsync(fileno(file)) != 0) || failed;
-	failed = fclose(file) != 0 || failed;
-	failed = failed || (!direct && rename(temporary, path) != 0);
-	int code = failed ? cli_error(BENCH_NAME, "cannot write %s: %s", path, strerror(errno))
-			  : CLI_FINE;
-	if (failed && !direct)
-		(void)unlink(temporary);
-	free(temporary);
-	return code;
-}
-
-static int write_report(const struct request *request, int argc, char **argv)
-{
-	struct bench_machine machine;
-	char date[BENCH_DATE];
-	char *command = bench_command(argc, argv);
-
-	bench_machine(&machine);
-	bench_date(date);
-	struct bench_report report = {.results = &request->bench.results,
-				      .machine = &machine,
-				      .command = command != NULL ? command : "",
-				      .date = date};
-	int code = bench_write_report(request->report, &report);
-	free(command);
+	if (request->json != NULL)
+		code = bench_write_json(request->json, report);
+	if (request->report != NULL && bench_write_report(request->report, report) != CLI_FINE)
+		code = CLI_FAILED;
 	return code;
 }
 
 static int show(const struct request *request)
 {
 	struct bench_file file;
+	const char *suite;
 	int code = bench_read(request->from, &file);
 
 	if (code != CLI_FINE)
 		return code;
-	(void)printf("%s: %s, %s, %u cores\n", file.date, file.command, file.machine.cpu,
-		     file.machine.cores);
-	for (const struct bench_suite *suite = bench_suites; suite->name != NULL; suite++)
-		bench_print_suite(stdout, &file.results, suite->name);
+	(void)printf("%s: %s, %s, %u core%s\n", file.date, file.command, file.machine.cpu,
+		     file.machine.cores, file.machine.cores == 1 ? "" : "s");
+	if (*file.missing != '\0')
+		(void)printf("missing: %s\n", file.missing);
+	if (file.results.interrupted)
+		(void)puts("interrupted: this is what there was");
+	for (size_t i = 0; (suite = bench_suite_present(&file.results, i)) != NULL; i++)
+		bench_print_suite(stdout, &file.results, suite);
 	struct bench_report report = {.results = &file.results,
 				      .machine = &file.machine,
 				      .command = file.command,
-				      .date = file.date};
-	if (request->report != NULL)
-		code = bench_write_report(request->report, &report);
+				      .date = file.date,
+				      .missing = file.missing};
+	code = write_files(request, &report);
 	if (code == CLI_FINE && file.results.invalid > 0)
 		code = CLI_FOUND;
 	bench_file_free(&file);
 	return code;
 }
 
+static int measure(struct request *request, const char *command)
+{
+	struct bench_results *results = &request->bench.results;
+	struct bench_machine machine;
+	char date[BENCH_DATE];
+	char *missing = list_missing(request);
+	struct bench_report report = {.results = results,
+				      .machine = &machine,
+				      .command = command,
+				      .date = date,
+				      .missing = missing};
+
+	if (missing == NULL)
+		return cli_error(BENCH_NAME, "out of memory");
+	catch_interrupt();
+	draws = cli_redraws(stderr);
+	request->bench.stopped = stopped;
+	request->bench.progress = progress;
+	bench_date(date);
+	bench_machine(&machine);
+	(void)printf("%s, %u core%s, %s, %s, %s\n", machine.cpu, machine.cores,
+		     machine.cores == 1 ? "" : "s", machine.memory, machine.kernel,
+		     machine.compiler);
+	if (*missing != '\0')
+		(void)printf("missing: %s; ./run bench installs what it can\n", missing);
+	for (size_t i = 0; i < request->suite_count && !stopped(); i++) {
+		(void)fflush(stdout);
+		request->suites[i]->run(&request->bench);
+		erase_line();
+		bench_print_suite(stdout, results, request->suites[i]->name);
+	}
+	results->interrupted = stopped();
+	int code = write_files(request, &report);
+	if (code == CLI_FINE)
+		code = results->invalid > 0 ? CLI_FOUND : stopped() ? CLI_INTERRUPTED : CLI_FINE;
+	bench_results_free(results);
+	free(missing);
+	return code;
+}
+
+/* Told before anything is measured, which may take an hour. */
+static int check_files(const struct request *request)
+{
+	if (request->report != NULL && !bench_report_ready())
+		return cli_error(
+			BENCH_NAME,
+			"--report draws its plots by gnuplot, which does not run here; install it "
+			"(Debian: gnuplot-nox)");
+	if (request->report != NULL && bench_save_check(request->report) != CLI_FINE)
+		return CLI_FAILED;
+	return request->json != NULL ? bench_save_check(request->json) : CLI_FINE;
+}
+
 int cli_bench(int argc, char **argv)
 {
 	struct request request = {.kinds = "all", .peers = "all"};
+	char *command = bench_command(argc, argv); /* before getopt changes their order */
 	int code;
 
-	if (!parse(&request, argc, argv, &code))
-		return code;
-	if (request.report != NULL && (code = bench_report_check(request.report)) != CLI_FINE)
-		return code;
-	if (request.from != NULL)
-		return show(&request);
-	catch_interrupt();
-	draws = cli_redraws(stderr);
-	request.bench.stopped = stopped;
-	request.bench.progress = progress;
-	print_machine();
-	print_missing(&request);
-	for (size_t i = 0; i < request.suite_count && !stopped(); i++) {
-		(void)fflush(stdout);
-		request.suites[i]->run(&request.bench);
-		erase_line();
-		bench_print_suite(stdout, &request.bench.results, request.suites[i]->name);
-	}
-	code = request.bench.results.invalid > 0 ? CLI_FOUND
-	       : stopped()                       ? CLI_INTERRUPTED
-						 : CLI_FINE;
-	if (request.json != NULL && write_json(&request, argc, argv) != CLI_FINE)
-		code = CLI_FAILED;
-	if (request.report != NULL && write_report(&request, argc, argv) != CLI_FINE)
-		code = CLI_FAILED;
-	bench_results_free(&request.bench.results);
+	if (command == NULL)
+		return cli_error(BENCH_NAME, "out of memory");
+	if (parse(&request, argc, argv, &code) && (code = check_files(&request)) == CLI_FINE)
+		code = request.from != NULL ? show(&request) : measure(&request, command);
+	free(command);
 	return code;
 }

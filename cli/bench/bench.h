@@ -16,9 +16,8 @@
 /* The tables and notes of one suite. */
 void bench_print_suite(FILE *file, const struct bench_results *results, const char *suite);
 
-/* All results as one JSON object; command is the line that was typed. */
-void bench_print_json(FILE *file, const struct bench_results *results, int argc,
-		      char *const argv[]);
+/* All of a run as one JSON object. */
+void bench_print_json(FILE *file, const struct bench_report *report);
 
 /*
  * Writes a file, whole or not at all; what is no file, a pipe say, as it is. Returns an enum
@@ -26,11 +25,10 @@ void bench_print_json(FILE *file, const struct bench_results *results, int argc,
  */
 int bench_save(const char *path, const char *text, size_t size);
 
-/*
- * Whether a report could be written there: gnuplot runs, and the folder takes files. Returns an
- * enum cli_exit.
- */
-int bench_report_check(const char *path);
+/* Whether it could: the folder takes files. Returns an enum cli_exit. */
+int bench_save_check(const char *path);
+
+int bench_write_json(const char *path, const struct bench_report *report);
 int bench_write_report(const char *path, const struct bench_report *report);
 
 /* The line that was typed; the caller frees it. NULL: no memory. */
@@ -44,7 +42,7 @@ void bench_date(char date[BENCH_DATE]); /* now, UTC */
 struct bench_file {
 	struct bench_results results;
 	struct bench_machine machine;
-	const char *command, *date;
+	const char *command, *date, *missing;
 	char *text;
 };
 

@@ -9,9 +9,7 @@
 
 #include <inttypes.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 static void text(FILE *file, const char *name, const char *value, const char *end)
 {
@@ -49,33 +47,20 @@ static void print_result(FILE *file, const struct bench_result *result)
 		      result->better == BENCH_MORE ? "more" : "less", result->repeats);
 }
 
-void bench_print_json(FILE *file, const struct bench_results *results, int argc, char *const argv[])
+void bench_print_json(FILE *file, const struct bench_report *report)
 {
-	struct bench_machine machine;
-	char date[32] = "";
-	time_t now = time(NULL);
-	struct tm parts;
-	char *command;
-	size_t size = 1, used = 0;
+	const struct bench_results *results = report->results;
+	const struct bench_machine *machine = report->machine;
 
-	bench_machine(&machine);
-	if (gmtime_r(&now, &parts) != NULL)
-		(void)strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", &parts);
 	(void)fputs("{\n\t\"machine\": {", file);
-	text(file, "cpu", machine.cpu, ", ");
-	(void)fprintf(file, "\"cores\": %u, ", machine.cores);
-	text(file, "kernel", machine.kernel, ", ");
-	text(file, "memory", machine.memory, ", ");
-	text(file, "compiler", machine.compiler, "},\n\t");
-	for (int i = 0; i < argc; i++)
-		size += strlen(argv[i]) + 1;
-	command = calloc(size, 1);
-	for (int i = 0; command != NULL && i < argc; i++)
-		used += (size_t)snprintf(command + used, size - used, "%s%s", i > 0 ? " " : "",
-					 argv[i]);
-	text(file, "command", command != NULL ? command : "", ",\n\t");
-	free(command);
-	text(file, "date", date, ",\n\t\"results\": [\n");
+	text(file, "cpu", machine->cpu, ", ");
+	(void)fprintf(file, "\"cores\": %u, ", machine->cores);
+	text(file, "kernel", machine->kernel, ", ");
+	text(file, "memory", machine->memory, ", ");
+	text(file, "compiler", machine->compiler, "},\n\t");
+	text(file, "command", report->command, ",\n\t");
+	text(file, "date", report->date, ",\n\t");
+	text(file, "missing", report->missing, ",\n\t\"results\": [\n");
 	for (size_t i = 0; i < results->count; i++) {
 		print_result(file, &results->items[i]);
 		(void)fputs(i + 1 < results->count ? ",\n" : "\n", file);
@@ -87,5 +72,6 @@ void bench_print_json(FILE *file, const struct bench_results *results, int argc,
 		text(file, "text", results->notes[i].text,
 		     i + 1 < results->note_count ? "},\n" : "}\n");
 	}
-	(void)fprintf(file, "\t],\n\t\"invalid\": %u\n}\n", results->invalid);
+	(void)fprintf(file, "\t],\n\t\"invalid\": %u,\n\t\"interrupted\": %s\n}\n",
+		      results->invalid, results->interrupted ? "true" : "false");
 }

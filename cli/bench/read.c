@@ -148,6 +148,17 @@ static uint64_t read_count(struct reader *reader, uint64_t most)
 	return (uint64_t)number;
 }
 
+static bool read_bool(struct reader *reader)
+{
+	skip_space(reader);
+	bool yes = strncmp(reader->at, "true", 4) == 0;
+	if (yes || strncmp(reader->at, "false", 5) == 0)
+		reader->at += yes ? 4 : 5;
+	else
+		fail(reader, "true or false is wanted");
+	return yes;
+}
+
 static void read_object(struct reader *reader, field_fn *field)
 {
 	if (!take(reader, '{')) {
@@ -206,10 +217,8 @@ static void pass_over(struct reader *reader)
 		read_list(reader, pass_over);
 	else if (*reader->at == '"')
 		(void)read_string(reader);
-	else if (strncmp(reader->at, "true", 4) == 0)
-		reader->at += 4;
-	else if (strncmp(reader->at, "false", 5) == 0)
-		reader->at += 5;
+	else if (*reader->at == 't' || *reader->at == 'f')
+		(void)read_bool(reader);
 	else
 		(void)read_number(reader);
 }
@@ -233,6 +242,15 @@ static void machine_field(struct reader *reader, const char *name)
 		COPY(reader, machine->compiler);
 	else
 		pass_over(reader);
+}
+
+static enum bench_better read_better(struct reader *reader)
+{
+	const char *word = read_string(reader);
+
+	if (strcmp(word, "less") != 0 && strcmp(word, "more") != 0)
+		fail(reader, "'better' is neither more nor less");
+	return strcmp(word, "less") == 0 ? BENCH_LESS : BENCH_MORE;
 }
 
 static void result_field(struct reader *reader, const char *name)
@@ -272,7 +290,7 @@ static void result_field(struct reader *reader, const char *name)
 	else if (strcmp(name, "repeats") == 0)
 		result->repeats = (unsigned)read_count(reader, BENCH_REPEATS_MAX);
 	else if (strcmp(name, "better") == 0)
-		result->better = strcmp(read_string(reader), "less") == 0 ? BENCH_LESS : BENCH_MORE;
+		result->better = read_better(reader);
 	else
 		pass_over(reader);
 }
@@ -303,12 +321,19 @@ static void *grown(void *items, size_t count, size_t size)
 static void read_result(struct reader *reader)
 {
 	struct bench_results *results = &reader->file->results;
-	struct bench_result result = {.suite = NULL, .keys = "", .unit = NULL, .what = ""};
+	/* A median of infinity is none that JSON could give. */
+	struct bench_result result = {.suite = NULL,
+				      .keys = "",
+				      .unit = NULL,
+				      .what = "",
+				      .median = INFINITY};
 
 	reader->result = &result;
 	read_object(reader, result_field);
 	if (result.suite == NULL || result.unit == NULL || result.subject[0] == '\0')
 		fail(reader, "a result without suite, subject or unit");
+	if (isinf(result.median) || result.min > result.median || result.median > result.max)
+		fail(reader, "a result without a median, or with one that is not in its range");
 	if (reader->error != NULL)
 		return;
 	classify(&result);
@@ -366,6 +391,10 @@ static void top_field(struct reader *reader, const char *name)
 		file->command = read_string(reader);
 	else if (strcmp(name, "date") == 0)
 		file->date = read_string(reader);
+	else if (strcmp(name, "missing") == 0)
+		file->missing = read_string(reader);
+	else if (strcmp(name, "interrupted") == 0)
+		file->results.interrupted = read_bool(reader);
 	else if (strcmp(name, "results") == 0)
 		read_list(reader, read_result);
 	else if (strcmp(name, "notes") == 0)
@@ -415,7 +444,7 @@ int bench_read(const char *path, struct bench_file *file)
 	unsigned line = 1;
 	size_t size;
 
-	*file = (struct bench_file){.command = "", .date = ""};
+	*file = (struct bench_file){.command = "", .date = "", .missing = ""};
 	file->text = slurp(path, &size);
 	if (file->text == NULL)
 		return cli_error(BENCH_NAME, "%s: %s", path, strerror(errno));

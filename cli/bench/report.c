@@ -75,19 +75,12 @@ int bench_save(const char *path, const char *text, size_t size)
 		       : cli_error(BENCH_NAME, "cannot write %s: %s", path, strerror(errno));
 }
 
-int bench_report_check(const char *path)
+int bench_save_check(const char *path)
 {
 	bool direct;
 	char *real = target(path, &direct), *temporary = NULL;
 	int code = CLI_FINE;
 
-	if (!bench_report_ready()) {
-		free(real);
-		return cli_error(
-			BENCH_NAME,
-			"--report draws its plots by gnuplot, which does not run here; install it "
-			"(Debian: gnuplot-nox)");
-	}
 	if (real == NULL || asprintf(&temporary, "%s.%ld.part", real, (long)getpid()) < 0) {
 		free(real);
 		return cli_error(BENCH_NAME, "out of memory");
@@ -129,6 +122,22 @@ void bench_date(char date[BENCH_DATE])
 	date[0] = '\0';
 	if (gmtime_r(&now, &parts) != NULL)
 		(void)strftime(date, BENCH_DATE, "%Y-%m-%dT%H:%M:%SZ", &parts);
+}
+
+int bench_write_json(const char *path, const struct bench_report *report)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *memory = open_memstream(&text, &size);
+
+	if (memory == NULL)
+		return cli_error(BENCH_NAME, "out of memory");
+	bench_print_json(memory, report);
+	bool whole = !ferror(memory);
+	whole = fclose(memory) == 0 && whole;
+	int code = whole ? bench_save(path, text, size) : cli_error(BENCH_NAME, "out of memory");
+	free(text);
+	return code;
 }
 
 int bench_write_report(const char *path, const struct bench_report *report)
