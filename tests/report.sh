@@ -123,12 +123,99 @@ PATH=/nonexistent "$calm" bench hash --report gone.html >out 2>err || code=$?
 [ $code = 2 ] && grep -q gnuplot-nox err || fail "without gnuplot: exit $code, 2 and gnuplot-nox expected"
 [ ! -s out ] && [ ! -e gone.html ] || fail 'without gnuplot: it began'
 
-# The tables of BENCHMARKS.md, twice the same below what stands above.
-tool=$(dirname "$0")/../tools/bench-md
-case $tool in /*) ;; *) tool=$OLDPWD/$tool ;; esac
-printf 'by hand\n' >BENCHMARKS.md
-"$tool" --into BENCHMARKS.md raw.json hostile.json >out 2>err || fail 'bench-md'
+# One rule for ties in the table, the page and BENCHMARKS.md; a suite that this build does not know is shown too.
+tools=$(dirname "$0")/../tools
+case $tools in /*) ;; *) tools=$OLDPWD/$tools ;; esac
+python3 - "$tools" <<'END' || fail 'columns for the ties'
+import json, sys
+def row(workload, unit, subject, median, spread, better="more"):
+    return {"suite": "later", "workload": workload, "what": "", "keys": "", "entries": 10, "threads": 1, "subject": subject,
+            "unit": unit, "median": median, "min": median - spread / 2, "max": median + spread / 2, "better": better,
+            "repeats": 5}
+spreads = {"quiet": ("ns", 0.1), "steady": ("ns", 10), "edge": ("ns", 30), "loud": ("ns", 90), "calm%": ("%", 0.1),
+           "mild%": ("%", 7), "loud%": ("%", 40)}
+results = [row(name, unit, subject, median, spread, "less") for name, (unit, spread) in spreads.items()
+           for subject, median in (("calm lockmap", 100), ("other", 80), ("third", 75), ("floor", 1))]
+json.dump({"results": results, "notes": [{"suite": "new", "text": "only a note"}], "missing": "Go sync.Map (golang-go)",
+           "interrupted": True}, open("ties.json", "w"))
+END
+expect 0 '' --from ties.json --report ties.html
+for line in 'tie within * 3%  *12%  *30%  *30%  *1 pt  *7 pt  *10 pt *$' 'noisy, with a spread of  *38%  *112%  *40 pt *$' \
+	"calm's rank * 3  *3  *2  *2  *3  *3  *3 *$" '^missing: Go sync.Map (golang-go)$' '^interrupted: ' '^new: only a note$'; do
+	grep -q "$line" out || fail "the table has no '$line'"
+done
+page ties.html later new 'only a note' 'Go sync.Map (golang-go)' 'Interrupted: '
+python3 - "$tools" <<'END' || fail 'the tools, the table and the page do not call the same a tie'
+import json, re, sys
+sys.dont_write_bytecode = True
+sys.path.insert(0, sys.argv[1])
+import bench_raw
+told, spreads = {}, ""
+for line in open("out", encoding="utf-8"):
+    told.update({line[:10]: line})
+page = re.search(r"tie within</th>(.*?)</tr>", open("ties.html", encoding="utf-8").read(), re.S)[1].replace("\u202f", " ")
+cells = [re.sub("<small>", ", ", re.sub("</?td>|</small>", "", cell)) for cell in page.split("</td>")[:-1]]
+columns = [bench_raw.ranked(column) for _, column in bench_raw.groups(bench_raw.load("test", "ties.json")["results"], "workload")]
+expected = []
+for maps in columns:
+    within, spread, noisy = bench_raw.tie(maps)
+    factor, unit = (1, "pt") if bench_raw.in_points(maps) else (100, "%")
+    expected.append(f"{factor * within:.0f} {unit}" + f", noisy: {factor * spread:.0f} {unit}" * noisy)
+assert cells == expected, (cells, expected)
+for cell, word in zip(expected, re.findall(r"\d+(?:%| pt)", told["tie within"])):
+    assert word.replace("%", " %") == cell.split(",")[0], (word, cell)
+END
+
+# The tables of BENCHMARKS.md: between the lines, and twice the same.
+printf 'by hand\n<!-- begin: made by tools/bench-md -->\nold\n<!-- end: made by tools/bench-md -->\nbelow\n' >BENCHMARKS.md
+"$tools/bench-md" --into BENCHMARKS.md raw.json hostile.json ties.json >out 2>err || fail 'bench-md'
 cp BENCHMARKS.md first.md
-"$tool" --into BENCHMARKS.md raw.json hostile.json >out 2>err && cmp first.md BENCHMARKS.md || fail 'bench-md, again'
-grep -q '^by hand$' first.md && grep -q '^### Where calm loses$' first.md && grep -q '^| calm lockmap | ' first.md ||
-	fail 'bench-md: something is missing'
+"$tools/bench-md" --into BENCHMARKS.md raw.json hostile.json ties.json >out 2>err && cmp first.md BENCHMARKS.md ||
+	fail 'bench-md, again'
+for line in '^by hand$' '^below$' '^### Where calm loses$' '^| calm lockmap | ' '^Missing: Go sync.Map' '^\*\*Interrupted' \
+	', noisy: 40 pt |' '^| later: loud%, %; 10 entries, 1 thread | 25.00 apart, noisy | calm lockmap 100.0 '; do
+	grep -q -- "$line" first.md || fail "bench-md: no '$line'"
+done
+! grep -q '^old$' first.md || fail 'bench-md: something old is left'
+
+# misuse TOOL TEXT ARGUMENT...: exits 2 and says TEXT.
+misuse() {
+	tool=$1 text=$2 code=0
+	shift 2
+	"$tools/$tool" "$@" >out 2>err || code=$?
+	[ $code = 2 ] && grep -q "$text" err || fail "$tool $*: exit $code, 2 and '$text' expected"
+}
+printf 'no marks\n' >plain.md
+misuse bench-md "plain.md: no line '<!-- begin" --into plain.md raw.json
+misuse bench-md 'usage'
+misuse bench-md 'nonesuch.json: No such file' nonesuch.json
+printf '{\n"results": nope}\n' >broken.json
+misuse bench-md 'broken.json:2: ' broken.json
+printf '{"results": [{"suite": "a", "median": 1}]}\n' >broken.json
+misuse bench-agree "broken.json: result 1: no 'workload'" broken.json raw.json
+misuse bench-agree 'usage' raw.json
+misuse bench-agree 'in common' raw.json ties.json
+
+# Two runs: the same order, with what is closer than a tie; and a pair that swaps with ranges apart.
+python3 - <<'END'
+import copy, json
+data = json.load(open("ties.json", encoding="utf-8"))
+def other(name, medians):
+    changed = copy.deepcopy(data)
+    for result in changed["results"]:
+        if (result["workload"], result["subject"]) in medians:
+            shift = medians[result["workload"], result["subject"]] - result["median"]
+            for field in ("median", "min", "max"):
+                result[field] += shift
+    json.dump(changed, open(name, "w"))
+other("agrees.json", {("quiet", "third"): 81, ("loud", "third"): 300, ("loud", "calm lockmap"): 60, ("quiet", "floor"): 500})
+other("swaps.json", {("quiet", "calm lockmap"): 50, ("loud", "calm lockmap"): 50})
+END
+code=0
+"$tools/bench-agree" ties.json agrees.json >out 2>err || code=$?
+[ $code = 0 ] && grep -q '^7 columns in both (0 and 0 in one only), 21 pairs of maps: .* 0 swapped$' out || fail 'two runs that agree'
+code=0
+"$tools/bench-agree" ties.json swaps.json >out 2>err || code=$?
+[ $code = 1 ] && [ "$(grep -c ' swap$' out)" = 2 ] || fail "two runs that do not agree: exit $code"
+grep -q '^later: quiet, ns; 10 entries, 1 thread: calm lockmap and other swap$' out &&
+	grep -q '^  swaps.json: calm lockmap 50.00 (49.95 to 50.05), then other 80.00 ' out || fail 'the pair that swaps is not told'
