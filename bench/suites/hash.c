@@ -15,6 +15,7 @@
 #include "bench/adapter.h"
 #include "bench/suites.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -24,6 +25,7 @@
 #define SLICE_LEAST (3 * BENCH_MS)
 #define BYTES_AN_ENTRY 130
 #define HARNESS_NS 3
+#define HARNESS_REPEATS 9
 #define COLUMNS_MAX (BENCH_WORKLOADS * 2 * 3)
 
 struct column {
@@ -186,6 +188,15 @@ static void report(struct matrix *matrix)
 	}
 }
 
+static double least_of(const struct bench_samples *samples)
+{
+	double least = INFINITY;
+
+	for (unsigned i = 0; i < samples->count; i++)
+		least = fmin(least, samples->at[i]);
+	return least;
+}
+
 /* What the harness costs: the subject that does nothing. */
 static void measure_harness(struct bench *bench)
 {
@@ -204,17 +215,19 @@ static void measure_harness(struct bench *bench)
 					      .better = BENCH_LESS};
 		if (!bench_stream_make(&stream, &bench_workloads[w], KIT_UNIFORM, 1000))
 			break;
-		for (int i = 0; i < 5; i++)
+		for (int i = 0; i < HARNESS_REPEATS; i++)
 			bench_sample(&samples, 1e9 / bench_slice(bench, &instance, &stream, 1,
 								 2 * BENCH_MS, 10 * BENCH_MS));
 		(void)snprintf(result.workload, sizeof result.workload, "%s",
 			       bench_workloads[w].name);
 		bench_add(bench, &result, &bench_null, &samples);
-		if (bench_median(&samples) > HARNESS_NS)
+		/* The least: it is the same code each time, and others can only make it slower. */
+		double least = least_of(&samples);
+		if (least > HARNESS_NS)
 			bench_say(
 				bench, SUITE,
 				"the harness takes %.1f ns of each operation of %s here, %d at most are meant",
-				bench_median(&samples), bench_workloads[w].name, HARNESS_NS);
+				least, bench_workloads[w].name, HARNESS_NS);
 		bench_stream_free(&stream);
 	}
 	bench_instance_free(&instance);

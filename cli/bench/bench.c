@@ -333,6 +333,7 @@ static int write_files(const struct request *request, const struct bench_report 
 {
 	int code = CLI_FINE;
 
+	(void)fflush(stdout); /* which may be one of them */
 	if (request->json != NULL)
 		code = bench_write_json(request->json, report);
 	if (request->report != NULL && bench_write_report(request->report, report) != CLI_FINE)
