@@ -49,7 +49,17 @@ expect 2 hash --peers nonesuch
 grep -q "'nonesuch'.*ck_ht.*cuckoo" "$work/err" || fail 'the message names neither the peer nor the known ones'
 expect 2 hash --entries 0
 expect 0 --list
+# The manual and the help tell of the same options and suites.
 expect 0 --help
+page=$(dirname "$0")/../man/calm-bench.1
+sed -n 's/^  \(--[a-z]*\) .*/\1/p' "$work/out" | sort >"$work/help"
+sed -n 's/^\.It Fl -\([a-z]*\).*/--\1/p' "$page" | sort | diff "$work/help" - || fail 'options in --help and in calm-bench(1)'
+"$calm" bench --list | sed -n '/^suites:/,/^subjects:/s/^  \([a-z0-9.-]*\) .*/\1/p' | sort >"$work/suites"
+sed -n '/^\.Sh SUITES/,/^\.Sh PEERS/s/^\.It Cm //p' "$page" | tr -d ',' | tr ' ' '\n' | grep . | sort | diff "$work/suites" - ||
+	fail 'suites in --list and in calm-bench(1)'
+"$calm" bench --list | sed -n '/^subjects:/,$s/^  \([a-z0-9_]*\) .*/\1/p' | grep -v -e map$ -e '^null$' | sort >"$work/peers"
+sed -n '/^\.Sh PEERS/,/^\.Sh OUTPUT/s/^\.It Cm //p' "$page" | tr -d ',' | tr ' ' '\n' | grep . | sort | diff "$work/peers" - ||
+	fail 'peers in --list and in calm-bench(1)'
 
 # shellcheck disable=SC2086
 if [ -c /dev/full ]; then

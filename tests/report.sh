@@ -3,6 +3,7 @@
 # SPDX-FileCopyrightText: The calm authors
 # `calm bench --report`: report.sh CALM. The page is whole, balanced HTML that loads nothing, with plots and every subject;
 # raw data shows as it was measured; what cannot be written or read is told, and leaves nothing behind.
+# shellcheck disable=SC2015
 set -eu
 LC_ALL=C
 export LC_ALL

@@ -9,7 +9,7 @@
  *			for each subject, beginning with another each round: a slice
  *
  * A map is made once per subject and kept, if all of them fit into memory; else subjects take turns
- * by the round, and each turn runs all columns. --quick divides what is left of its 45 s by the
+ * by the round, and each turn runs all columns. --quick divides what is left of its 43 s by the
  * slices that are left, so that it ends in time on any machine; its repeats are 3.
  */
 #include "bench/adapter.h"

@@ -31,7 +31,7 @@ static const char help_head[] =
 
 static const char help_tail[] =
 	"\n"
-	"  --quick        fewer repeats (3 at least) and smaller sizes, for a first answer: hash ends within 50 s\n"
+	"  --quick        fewer repeats (3 at least) and smaller sizes, for a first answer: hash takes about a minute\n"
 	"  --kinds LIST   calm's kinds of map, with commas between, or all, which is the default\n"
 	"  --peers LIST   what to measure beside them, with commas between, all (the default) or none; see --list\n"
 	"  --json FILE    writes machine, command, date and every figure there; FILE appears when all of it is written\n"
