@@ -5,7 +5,8 @@
  * reports and tables have in common: groups of results, and the ranking of a column.
  *
  * Invariants: the page loads nothing, and reads without scripts; each text in it is escaped; which
- * figures tie and which lose is computed here and nowhere else.
+ * figures tie and which lose is computed here and nowhere else in C. tools/bench_raw.py ties by the
+ * same rule for what is made of the raw data; tests/report.sh holds both against each other.
  */
 #ifndef BENCH_REPORT_H
 #define BENCH_REPORT_H
