@@ -89,12 +89,13 @@ struct bench_samples {
 	unsigned count;
 };
 
+/* What is not finite is none: no time of an operation follows from a slice without one. */
 void bench_sample(struct bench_samples *samples, double value);
 double bench_median(const struct bench_samples *samples);
 
 /*
- * Adds a result: prototype with median, min, max and repeats from samples. Without samples, or if
- * all are NaN, adds nothing. The subject's name, and whether it is calm's, are taken from subject
+ * Adds a result: prototype with median, min, max and repeats from samples. Without samples
+ * adds nothing. The subject's name, and whether it is calm's, are taken from subject
  * if that is not NULL.
  */
 void bench_add(struct bench *bench, const struct bench_result *prototype,

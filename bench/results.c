@@ -21,7 +21,7 @@
 
 void bench_sample(struct bench_samples *samples, double value)
 {
-	if (!isnan(value) && samples->count < BENCH_REPEATS_MAX)
+	if (isfinite(value) && samples->count < BENCH_REPEATS_MAX)
 		samples->at[samples->count++] = value;
 }
 

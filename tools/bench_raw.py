@@ -35,12 +35,12 @@ def load(tool, path):
     for number, result in enumerate(data["results"], 1):
         if not isinstance(result, dict):
             fail(tool, f"{path}: result {number} is no object")
-        if result.get("median", 0) is None:
+        if any(result.get(name, 0) is None for name in ("median", "min", "max")):
             continue
         for name, kind in FIELDS.items():
             if not isinstance(result.get(name), kind) or isinstance(result[name], bool):
                 fail(tool, f"{path}: result {number}: no '{name}', or of a wrong type")
-    data["results"] = [result for result in data["results"] if result["median"] is not None]
+    data["results"] = [result for result in data["results"] if None not in (result["median"], result["min"], result["max"])]
     return data
 
 
