@@ -252,6 +252,24 @@ static void filter(const struct calm__hashmap *map, struct calm__batch *batch, s
  * Fills a batch with units from a position on. *next: where to go on; *more: whether there is
  * anything there. NEEDS_ROOM: a unit alone does not fit.
  */
+/* Lines that overflow lie anywhere: they are on their way before their bucket's turn comes. */
+#define OVERFLOW_AHEAD 16
+
+INLINE void fetch_overflow(const struct calm__view *view, uint64_t position)
+{
+	/* order: none - a hint; the table stays for the section. */
+	struct calm__hash_table *table = load_acquire(&view->generation->table);
+	uint64_t bucket = (position >> table->shift) + OVERFLOW_AHEAD;
+	if (bucket >> table->bits != 0)
+		return;
+	struct calm__line *line = &table->lines[bucket];
+	/* order: none - as above. */
+	uint64_t header = load_relaxed(&line->header);
+	uint32_t number = load_relaxed(&line->overflow);
+	if (unlikely(header & LINE_OVERFLOW) && number != 0)
+		__builtin_prefetch(calm__overflow(table, number));
+}
+
 static enum taken fill(const struct calm__view *view, struct calm__batch *batch, uint64_t *next,
 		       bool *more, size_t *n)
 {
@@ -261,6 +279,7 @@ static enum taken fill(const struct calm__view *view, struct calm__batch *batch,
 	calm__enter(self);
 	while (*more) {
 		size_t from = batch->n;
+		fetch_overflow(view, *next);
 		taken = read_unit(view, *next, batch, n);
 		if (taken != TAKEN)
 			break;
@@ -275,6 +294,9 @@ static enum taken fill(const struct calm__view *view, struct calm__batch *batch,
 	return batch->n > 0 || taken == TAKEN ? TAKEN : taken;
 }
 
+/* Batches between two words to the writers, who would else miss the line each time. */
+#define PASS_EVERY 8
+
 /* passes: NULL, or the walk's own snapshot, which says how far it is. */
 int calm__visit_units(const struct calm__view *view, calm_visit_fn *visit, void *context,
 		      struct calm__snap *passes)
@@ -283,6 +305,7 @@ int calm__visit_units(const struct calm__view *view, calm_visit_fn *visit, void 
 	uint64_t next = 0;
 	bool more = true;
 	int result = 0;
+	unsigned batches = 0;
 	size_t n = 0;
 	calm__batch_begin(&batch);
 	while (more && result == 0) {
@@ -293,7 +316,7 @@ int calm__visit_units(const struct calm__view *view, calm_visit_fn *visit, void 
 			result = CALM_ENOMEM;
 			break;
 		}
-		if (passes)
+		if (passes && ++batches % PASS_EVERY == 0)
 			calm__walk_passes(passes, more ? next : UINT64_MAX);
 		const struct calm__entry *entry = batch.entries;
 		for (const struct calm__entry *end = entry + batch.n; entry < end && result == 0;

@@ -173,7 +173,9 @@ uint64_t calm__history_bytes(struct calm__history *history)
 
 static struct calm__image **head_of(struct calm__history *history, uint64_t place)
 {
-	return &history->heads[((place * 0x9e3779b97f4a7c15U) >> 32) & history->mask];
+	/* A place's low bits are all zero but for the mark. */
+	uint64_t mixed = (place ^ place >> 32) * 0x9e3779b97f4a7c15U;
+	return &history->heads[(mixed >> 32) & history->mask];
 }
 
 void calm__history_gives_up(struct calm__history *history, uint64_t bytes)
