@@ -59,7 +59,13 @@ typedef struct calm_options {
  * have that kind. On failure *out is untouched.
  */
 
-/* The one to use: a hash table with lock-free reads and O(1) snapshots. */
+/*
+ * The one to use: a hash table. Loads are lock-free, but for one case: a load waits for a writer
+ * stopped in the same bucket if a snapshot was opened since that bucket was last written. Writes
+ * lock a bucket of one cache line; word keys allocate nothing per entry. Snapshots open in O(1);
+ * the first write to a bucket after that saves what it held. Shrinks when what is left would fill
+ * an eighth of the table, but not below capacity or what calm_map_reserve asked for.
+ */
 CALM_API calm_status calm_hashmap_create(calm_map **out, const calm_options *options);
 
 /* The one to use when order matters: a B+tree with O(1) snapshots and range walks. */

@@ -21,7 +21,8 @@ extern "C" {
 #endif
 
 /*
- * Opens the map as it is at one instant inside this call. OK, EINVAL, ENOMEM, EUNSUPPORTED. *out is
+ * Opens the map as it is at one instant inside this call. OK, EINVAL, ENOMEM, EUNSUPPORTED; EBUSY on
+ * hashmap if one has been open while 2^30 others were opened. *out is
  * the caller's, to be closed before the map is destroyed. O(1) on hashmap, treemap, cowmap,
  * deltamap; O(n) on lockmap, whose writers wait.
  */
@@ -33,7 +34,7 @@ CALM_API calm_status calm_map_snapshot(calm_map *map, calm_snapshot **out);
  */
 CALM_API void calm_snapshot_close(calm_snapshot *snapshot);
 
-/* OK: *value is the binding at the snapshot's instant. ABSENT, EINVAL, EKEY, ESTALE. */
+/* OK: *value is the binding at the snapshot's instant. ABSENT, EINVAL, EKEY, ENOMEM, ESTALE. */
 CALM_API calm_status calm_snapshot_load(calm_snapshot *snapshot, calm_key key, void **value);
 
 /*
