@@ -275,6 +275,63 @@ static void update_returns_what_its_callback_does(void **state)
 	assert_int_equal(calm_map_destroy(map), CALM_OK);
 }
 
+/*
+ * hashmap: a thread whose first verb opened a snapshot released what its record's last owner had left
+ * with the map locked; a release that opened a snapshot stood still.
+ */
+static void open_in_release(void *pointer, void *context)
+{
+	calm_snapshot *snapshot;
+	(void)context;
+	if (calm_map_snapshot(pointer, &snapshot) == CALM_OK)
+		calm_snapshot_close(snapshot);
+	atomic_fetch_add(&released, 1);
+}
+
+static void *leave_one(void *pointer)
+{
+	return calm_retire(pointer, open_in_release, NULL) == CALM_OK ? pointer : NULL;
+}
+
+static void *open_first(void *pointer)
+{
+	calm_snapshot *snapshot;
+	if (calm_map_snapshot(pointer, &snapshot) != CALM_OK)
+		return NULL;
+	calm_snapshot_close(snapshot);
+	return pointer;
+}
+
+static void *walk_first(void *pointer)
+{
+	return calm_map_walk(pointer, nothing, NULL) == 0 ? pointer : NULL;
+}
+
+static void opening_releases_nothing_under_a_lock(void **state)
+{
+	(void)state;
+	void *(*const first[])(void *) = {open_first, walk_first};
+	calm_map *map;
+	assert_int_equal(calm_hashmap_create(&map, NULL), CALM_OK);
+	atomic_store(&released, 0);
+	for (int i = 0; i < 2; i++) {
+		pthread_t thread;
+		void *result;
+		calm_read_begin(); /* so that it is left over */
+		assert_int_equal(pthread_create(&thread, NULL, leave_one, map), 0);
+		pthread_join(thread, &result);
+		assert_ptr_equal(result, map);
+		calm_read_end();
+		alarm(20);
+		assert_int_equal(pthread_create(&thread, NULL, first[i], map), 0);
+		pthread_join(thread, &result);
+		alarm(0);
+		assert_ptr_equal(result, map);
+		assert_int_equal(atomic_load(&released), i + 1);
+	}
+	assert_int_equal(calm_map_destroy(map), CALM_OK);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -287,6 +344,7 @@ int main(void)
 		cmocka_unit_test(a_cleared_table_goes_at_once),
 		cmocka_unit_test(capacity_outlives_the_first_writes),
 		cmocka_unit_test(update_returns_what_its_callback_does),
+		cmocka_unit_test(opening_releases_nothing_under_a_lock),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -69,16 +69,17 @@ void calm__hashmap_keep_budget(struct calm__hashmap *map)
 				true);
 }
 
-/* The current generation, kept. Under turn. False: a snapshot is too old for one more. */
-static bool prepare(struct calm__hashmap *map, struct calm__generation **generation)
+/*
+ * The current generation, kept. Under turn, in a section that began before it was taken: what is
+ * released at a section's end may open a snapshot. False: a snapshot is too old for one more.
+ */
+static bool prepare(struct calm__hashmap *map, struct calm__self *self,
+		    struct calm__generation **generation)
 {
-	struct calm__self *self = calm__self();
 	/* order: none - it changes under turn, but for closes, which only raise it. */
 	if (calm__snaps_now(&map->snaps) - load_relaxed(&map->snaps.horizon) >= STAMP_QUARTER)
 		return false;
-	calm__enter(self);
 	calm__hashmap_refresh(map, self);
-	calm__leave(self);
 	*generation = map->current;
 	(*generation)->refs++;
 	return true;
@@ -97,11 +98,14 @@ static calm_status open_snapshot(struct calm_map *base, struct calm_snapshot **o
 	if (!snapshot)
 		return CALM_ENOMEM;
 	snapshot->base.map = base;
+	struct calm__self *self = calm__self();
+	calm__enter(self);
 	calm__lock(&map->turn);
-	bool opens = prepare(map, &snapshot->generation);
+	bool opens = prepare(map, self, &snapshot->generation);
 	if (opens)
 		calm__snap_open(&map->snaps, &snapshot->base.snap, sizeof(*snapshot));
 	calm__unlock(&map->turn);
+	calm__leave(self);
 	if (!opens) {
 		calm__heap_free(&base->heap, snapshot, sizeof(*snapshot));
 		return CALM_EBUSY;
@@ -124,11 +128,14 @@ int calm__hashmap_walk(struct calm_map *base, calm_visit_fn *visit, void *contex
 	struct calm__hashmap *map = calm__hashmap_of(base);
 	struct calm__view view = {.map = map};
 	struct calm__snap snap;
+	struct calm__self *self = calm__self();
+	calm__enter(self);
 	calm__lock(&map->turn);
-	bool opens = prepare(map, &view.generation);
+	bool opens = prepare(map, self, &view.generation);
 	if (opens)
 		calm__snap_open_walk(&map->snaps, &snap);
 	calm__unlock(&map->turn);
+	calm__leave(self);
 	if (!opens)
 		return CALM_EBUSY;
 	view.stamp = snap.stamp;
