@@ -3,6 +3,7 @@
 /*
  * Defects that were found once and must not come back; each test says what went wrong.
  */
+#include "base/hash.h"
 #include "sync/segment.h"
 #include "sync/snap.h"
 #include <calm/calm.h>
@@ -430,6 +431,86 @@ static void what_is_indexed_is_not_given_back(void **state)
 	pthread_barrier_destroy(&logging.turn);
 }
 
+/*
+ * hashmap: two threads that each stored one key and then loaded the other's both missed the other's
+ * store. Thread 0's i-th load saw what came before thread 1's store j, and thread 1's load after that
+ * store saw what came before thread 0's store i.
+ */
+enum { CROSSINGS = 500000 };
+
+struct crossing {
+	calm_map *map;
+	atomic_int *ready;
+	uint64_t own;
+	uint64_t other;
+	uintptr_t *seen;
+};
+
+static void *cross(void *pointer)
+{
+	const struct crossing *crossing = pointer;
+	atomic_fetch_add(crossing->ready, 1);
+	while (atomic_load(crossing->ready) < 2)
+		sched_yield();
+	for (uintptr_t i = 1; i <= CROSSINGS; i++) {
+		void *value = NULL;
+		calm_map_store(crossing->map, calm_word(crossing->own), (void *)i);
+		calm_map_load(crossing->map, calm_word(crossing->other), &value);
+		crossing->seen[i] = (uintptr_t)value;
+	}
+	return NULL;
+}
+
+/* Both keys lie behind their buckets, in lines that overflowed: the store takes longer than the lock. */
+static void overflow(calm_map *map, uint64_t seed, uint64_t keys[2])
+{
+	uint64_t key = 0;
+	for (int i = 0; i < 2; i++)
+		for (int n = 0; n < 4; key++) {
+			if (calm__hash_word(key, seed) >> 61 != (i ? 5 : 2))
+				continue;
+			keys[i] = key;
+			assert_int_equal(calm_map_store(map, calm_word(key), NULL), CALM_OK);
+			n++;
+		}
+}
+
+static void cross_once(void)
+{
+	calm_options options = CALM_OPTIONS_INIT;
+	options.seed = 42;
+	calm_map *map;
+	uint64_t keys[2];
+	assert_int_equal(calm_hashmap_create(&map, &options), CALM_OK);
+	overflow(map, options.seed, keys);
+	atomic_int ready = 0;
+	pthread_t threads[2];
+	struct crossing crossing[2];
+	for (int i = 0; i < 2; i++) {
+		uintptr_t *seen = calloc(CROSSINGS + 1, sizeof(*seen));
+		assert_non_null(seen);
+		crossing[i] = (struct crossing){map, &ready, keys[i], keys[1 - i], seen};
+	}
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, cross, &crossing[i]), 0);
+	for (int i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	for (uintptr_t i = 1; i <= CROSSINGS; i++) {
+		uintptr_t next = crossing[0].seen[i] + 1;
+		assert_true(next > CROSSINGS || crossing[1].seen[next] >= i);
+	}
+	for (int i = 0; i < 2; i++)
+		free(crossing[i].seen);
+	assert_int_equal(calm_map_destroy(map), CALM_OK);
+}
+
+static void a_store_is_seen_once_it_returned(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 8; i++)
+		cross_once();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -444,6 +525,7 @@ int main(void)
 		cmocka_unit_test(update_returns_what_its_callback_does),
 		cmocka_unit_test(opening_releases_nothing_under_a_lock),
 		cmocka_unit_test(what_is_indexed_is_not_given_back),
+		cmocka_unit_test(a_store_is_seen_once_it_returned),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

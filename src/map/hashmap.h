@@ -270,8 +270,10 @@ static inline struct calm__locked calm__lock_bucket(struct calm__hash_table *tab
 static inline void calm__unlock_bucket(const struct calm__locked *locked, uint64_t header)
 {
 	/* order: hash.publish release -> calm__lock_bucket(), load_key(), take_bucket(): who sees a
-	 * slot occupied sees its key and value; MOVED: the buckets that it moved to. */
-	store_release(&locked->line->header, header);
+	 * slot occupied sees its key and value; MOVED: the buckets that it moved to. sc: before what
+	 * this thread loads next. As gets read through locks, two threads that each store one key and
+	 * load the other's would else both miss the other's store. */
+	store_sc(&locked->line->header, header);
 }
 
 /* ---- resizing: hashmap_resize.c ---- */
