@@ -183,17 +183,25 @@ static struct calm__pool *pool_of(struct calm__hash_table *table, const struct c
 	return &table->pools[self->index % CALM__POOLS];
 }
 
-uint32_t calm__pool_take(struct calm__hash_table *table, const struct calm__self *self)
+static uint32_t take_from(struct calm__hash_table *table, struct calm__pool *pool, bool carves)
 {
-	struct calm__pool *pool = pool_of(table, self);
 	calm__lock(&pool->lock);
-	if (pool->free == 0)
+	if (pool->free == 0 && carves)
 		carve(table, pool);
 	uint32_t number = pool->free;
 	if (number != 0)
 		/* order: none - under the pool's lock. */
 		pool->free = load_relaxed(&calm__overflow(table, number)->overflow);
 	calm__unlock(&pool->lock);
+	return number;
+}
+
+/* Another's last: what one thread inserts and another deletes would collect in the other's pool. */
+uint32_t calm__pool_take(struct calm__hash_table *table, const struct calm__self *self)
+{
+	uint32_t number = take_from(table, pool_of(table, self), true);
+	for (uint32_t i = 1; number == 0 && i < CALM__POOLS; i++)
+		number = take_from(table, &table->pools[(self->index + i) % CALM__POOLS], false);
 	return number;
 }
 
