@@ -511,6 +511,65 @@ static void a_store_is_seen_once_it_returned(void **state)
 		cross_once();
 }
 
+/*
+ * hashmap: lines that overflowed went to the pool of the thread that emptied them, and never back to
+ * the thread that filled them: a queue of constant length took memory without end.
+ */
+enum { QUEUED = 20000, PASSED = 2000000 };
+
+struct queue {
+	calm_map *map;
+	atomic_ulong head;
+	atomic_ulong tail;
+};
+
+static void *take_out(void *pointer)
+{
+	struct queue *queue = pointer;
+	for (uint64_t i = 0; i < PASSED; i++) {
+		while (atomic_load(&queue->head) < i + QUEUED)
+			sched_yield();
+		calm_map_delete(queue->map, calm_word(i));
+		atomic_store(&queue->tail, i + 1);
+	}
+	return NULL;
+}
+
+static void a_queue_keeps_to_its_memory(void **state)
+{
+	(void)state;
+	struct queue queue = {NULL, 0, 0};
+	calm_stats stats;
+	pthread_t thread;
+	assert_int_equal(calm_hashmap_create(&queue.map, NULL), CALM_OK);
+	assert_int_equal(pthread_create(&thread, NULL, take_out, &queue), 0);
+	for (uint64_t i = 0; i < PASSED + QUEUED; i++) {
+		while (i > atomic_load(&queue.tail) + QUEUED + QUEUED / 16)
+			sched_yield();
+		assert_int_equal(calm_map_store(queue.map, calm_word(i), NULL), CALM_OK);
+		atomic_store(&queue.head, i + 1);
+	}
+	pthread_join(thread, NULL);
+	calm_map_stats(queue.map, &stats);
+	assert_int_equal(stats.entries, QUEUED);
+	assert_true(stats.bytes < QUEUED * (uint64_t)100);
+	assert_int_equal(calm_map_destroy(queue.map), CALM_OK);
+}
+
+/* hashmap: a reserve that failed for want of memory made every later clear fail too. */
+static void what_failed_to_be_reserved_is_forgotten(void **state)
+{
+	(void)state;
+	calm_map *map;
+	calm_snapshot *snapshot;
+	assert_int_equal(calm_hashmap_create(&map, NULL), CALM_OK);
+	assert_int_equal(calm_map_reserve(map, SIZE_MAX), CALM_ENOMEM);
+	assert_int_equal(calm_map_clear(map), CALM_OK);
+	assert_int_equal(calm_map_drain(map, &snapshot), CALM_OK);
+	calm_snapshot_close(snapshot);
+	assert_int_equal(calm_map_destroy(map), CALM_OK);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -526,6 +585,8 @@ int main(void)
 		cmocka_unit_test(opening_releases_nothing_under_a_lock),
 		cmocka_unit_test(what_is_indexed_is_not_given_back),
 		cmocka_unit_test(a_store_is_seen_once_it_returned),
+		cmocka_unit_test(a_queue_keeps_to_its_memory),
+		cmocka_unit_test(what_failed_to_be_reserved_is_forgotten),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -364,14 +364,19 @@ calm_status calm__hashmap_reserve(struct calm_map *base, size_t entries)
 	struct calm__self *self = calm__self();
 	calm_status status = CALM_OK;
 	/* order: none - a hint. */
-	for (uint64_t least = load_relaxed(&map->least);
-	     least < entries && !cas_relaxed(&map->least, &least, entries);)
+	uint64_t least = load_relaxed(&map->least);
+	/* order: none - a hint; before, not after: else what has grown could shrink meanwhile. */
+	while (least < entries && !cas_relaxed(&map->least, &least, entries))
 		;
 	for (bool done = false; !done && status == CALM_OK;) {
 		calm__enter(self);
 		status = reserve_step(map, self, entries, &done);
 		calm__leave(self);
 	}
+	uint64_t raised = entries;
+	if (status != CALM_OK && least < entries)
+		/* order: none - a hint. */
+		cas_relaxed(&map->least, &raised, least);
 	return status;
 }
 
