@@ -80,7 +80,10 @@ static struct calm__slot room_in(struct move *move, struct calm__line *bucket)
 		/* order: none - as in start_line(). */
 		move->spare = load_relaxed(&line->overflow);
 		store_relaxed(&line->header, 0);
-		store_relaxed(&line->overflow, first);
+		/* order: hash.chain release -> find_overflow(), copy_overflow(): as in
+		 * calm__bucket_extend(). */
+		store_release(&line->overflow, first);
+		/* order: none - as in start_line(). */
 		store_relaxed(&bucket->overflow, number);
 		store_relaxed(&bucket->header, header | LINE_OVERFLOW);
 		free = 7;
@@ -98,7 +101,9 @@ static void move_slot(struct move *move, struct calm__line *line, uint32_t numbe
 	/* order: none - as in start_line(). */
 	store_relaxed(&to.line->slots[to.at].key, stored);
 	store_relaxed(&to.line->slots[to.at].value, value);
-	store_relaxed(&to.line->header,
+	/* order: hash.overflow release -> find_overflow(), copy_overflow(): the slot is filled, for
+	 * who has come with the line from another bucket. */
+	store_release(&to.line->header,
 		      calm__line_take(load_relaxed(&to.line->header), to.at, calm__tag(hash)));
 	if (move->to->births)
 		*calm__birth(move->to, to.line, to.number, to.at) = *calm__birth(move->from, line,
@@ -143,8 +148,9 @@ static bool take_spares(struct move *move, uint64_t n)
 			give_spares(move);
 			return false;
 		}
-		/* order: none - nobody else has it. */
-		store_relaxed(&calm__overflow(move->to, number)->overflow, move->spare);
+		/* order: hash.chain release -> find_overflow(), copy_overflow(): as in
+		 * calm__pool_give(). */
+		store_release(&calm__overflow(move->to, number)->overflow, move->spare);
 		move->spare = number;
 	}
 	return true;

@@ -209,8 +209,9 @@ void calm__pool_give(struct calm__hash_table *table, const struct calm__self *se
 {
 	struct calm__pool *pool = pool_of(table, self);
 	calm__lock(&pool->lock);
-	/* order: none - under the pool's lock; a reader that came late looks at its bucket again. */
-	store_relaxed(&calm__overflow(table, number)->overflow, pool->free);
+	/* order: hash.chain release -> find_overflow(), copy_overflow(): who follows it into the pool
+	 * comes late, and sees that its bucket has changed. */
+	store_release(&calm__overflow(table, number)->overflow, pool->free);
 	pool->free = number;
 	calm__unlock(&pool->lock);
 }
