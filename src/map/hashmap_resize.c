@@ -28,7 +28,11 @@
 
 #define SHARE 32
 #define SHARE_OF_RESERVE 4096
-#define RETIRES 512
+/*
+ * The table that was moved, and what a write has reserved before it helps. Not so many that a thread's
+ * spare blocks never are enough: each share would ask for one more, and settle to give it back.
+ */
+#define RETIRES (1 + 2 + 2 * CALM__BLOCK_ITEMS)
 
 struct move {
 	struct calm__hashmap *map;
