@@ -570,6 +570,69 @@ static void what_failed_to_be_reserved_is_forgotten(void **state)
 	assert_int_equal(calm_map_destroy(map), CALM_OK);
 }
 
+/*
+ * hashmap: lines to overflow into were allocated under a lock that other writers took with their
+ * bucket locked.
+ */
+struct slow {
+	calm_map *map;
+	uint64_t key;
+	bool armed;
+};
+
+static void *store_one(void *pointer)
+{
+	const struct slow *slow = pointer;
+	calm_map_store(slow->map, calm_word(slow->key), NULL);
+	return NULL;
+}
+
+static void *alloc_slowly(size_t size, void *context)
+{
+	struct slow *slow = context;
+	pthread_t thread;
+	if (slow->armed) {
+		slow->armed = false;
+		if (pthread_create(&thread, NULL, store_one, slow) == 0)
+			pthread_join(thread, NULL);
+	}
+	return malloc(size);
+}
+
+static void free_it(void *pointer, void *context)
+{
+	(void)context;
+	free(pointer);
+}
+
+static void writers_do_not_wait_for_an_allocation(void **state)
+{
+	(void)state;
+	struct slow slow = {NULL, 0, false};
+	const calm_allocator allocator = {alloc_slowly, free_it, &slow};
+	calm_options options = CALM_OPTIONS_INIT;
+	uint64_t keys[2][4];
+	options.seed = 42;
+	options.allocator = &allocator;
+	assert_int_equal(calm_hashmap_create(&slow.map, &options), CALM_OK);
+	for (uint64_t key = 0, n[2] = {0, 0}; n[0] < 4 || n[1] < 4; key++) {
+		uint64_t bucket = calm__hash_word(key, options.seed) >> 61;
+		if ((bucket == 2 || bucket == 5) && n[bucket == 5] < 4)
+			keys[bucket == 5][n[bucket == 5]++] = key;
+	}
+	for (int i = 0; i < 6; i++)
+		assert_int_equal(calm_map_store(slow.map, calm_word(keys[i % 2][i / 2]), NULL),
+				 CALM_OK);
+	slow.key = keys[1][3];
+	slow.armed = true;
+	alarm(20);
+	assert_int_equal(calm_map_store(slow.map, calm_word(keys[0][3]), NULL), CALM_OK);
+	alarm(0);
+	assert_false(slow.armed);
+	assert_int_equal(calm_map_size(slow.map), 8);
+	assert_int_equal(calm_map_destroy(slow.map), CALM_OK);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -587,6 +650,7 @@ int main(void)
 		cmocka_unit_test(a_store_is_seen_once_it_returned),
 		cmocka_unit_test(a_queue_keeps_to_its_memory),
 		cmocka_unit_test(what_failed_to_be_reserved_is_forgotten),
+		cmocka_unit_test(writers_do_not_wait_for_an_allocation),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

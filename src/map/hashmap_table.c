@@ -131,29 +131,46 @@ static uint64_t chunk_lines(struct calm__hash_table *table)
 	return calm__chunk_start(table, load_relaxed(&table->chunks));
 }
 
-bool calm__pool_grow(struct calm__hashmap *map, struct calm__hash_table *table)
+/* Whether all lines of all chunks, so many, have been given to the pools. */
+static bool needs_chunk(struct calm__hash_table *table, uint32_t *chunks)
 {
-	bool grown = true;
 	calm__lock(&table->chunk_lock);
 	/* order: none - under chunk_lock. */
-	uint32_t chunk = load_relaxed(&table->chunks);
+	*chunks = load_relaxed(&table->chunks);
 	/* order: none - under chunk_lock. */
-	if (load_relaxed(&table->carved) == chunk_lines(table)) {
-		size_t bytes;
-		struct calm__line *lines = NULL;
-		if (chunk < CALM__CHUNKS && calm__chunk_start(table, chunk + 1) < UINT32_MAX)
-			lines = make_lines(map, (uint64_t)1 << (table->first_bits + chunk), false,
-					   &table->chunk_memory[chunk], &bytes);
-		grown = lines != NULL;
-		if (grown) {
-			/* order: hash.chunk release -> calm__overflow(): the chunk is there. */
-			store_release(&table->chunk[chunk], lines);
-			/* order: none - under chunk_lock. */
-			store_relaxed(&table->chunks, chunk + 1);
-		}
+	bool needs = load_relaxed(&table->carved) == chunk_lines(table);
+	calm__unlock(&table->chunk_lock);
+	return needs;
+}
+
+/* A chunk is made outside the lock, which others take with a bucket locked. */
+bool calm__pool_grow(struct calm__hashmap *map, struct calm__hash_table *table)
+{
+	uint32_t chunk;
+	size_t bytes;
+	void *memory;
+	if (!needs_chunk(table, &chunk))
+		return true;
+	if (chunk == CALM__CHUNKS || calm__chunk_start(table, chunk + 1) >= UINT32_MAX)
+		return false;
+	struct calm__line *lines = make_lines(map, (uint64_t)1 << (table->first_bits + chunk),
+					      false, &memory, &bytes);
+	if (!lines)
+		return false;
+	calm__lock(&table->chunk_lock);
+	/* order: none - under chunk_lock. */
+	bool first = load_relaxed(&table->chunks) == chunk;
+	if (first) {
+		table->chunk_memory[chunk] = memory;
+		/* order: hash.chunk release -> calm__overflow(): the chunk is there. */
+		store_release(&table->chunk[chunk], lines);
+		/* order: none - under chunk_lock. */
+		store_relaxed(&table->chunks, chunk + 1);
 	}
 	calm__unlock(&table->chunk_lock);
-	return grown;
+	if (!first)
+		calm__heap_free(&map->base.heap, memory, bytes);
+	return true;
 }
 
 /* A few lines of the last chunk, empty and linked. Under the pool's lock. */
