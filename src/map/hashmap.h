@@ -224,7 +224,8 @@ void calm__table_unmake(struct calm__hashmap *map, struct calm__hash_table *tabl
 void calm__table_each(struct calm__hash_table *table,
 		      void (*visit)(struct calm__hash_table *, struct calm__line *, void *),
 		      void *context);
-/* The bits of the smallest table with room for so many; more than any: no memory could hold it. */
+#define CALM__TABLE_BITS 48
+/* The bits of the smallest table with room for so many; more than that: no memory could hold it. */
 unsigned calm__table_bits(uint64_t entries);
 
 /* ---- locking ---- */

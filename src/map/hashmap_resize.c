@@ -28,6 +28,8 @@
 
 #define SHARE 32
 #define SHARE_OF_RESERVE 4096
+/* A unit has at most 2^this children: they are filled with their bucket locked, and all at once. */
+#define STEP_BITS 4
 /*
  * The table that was moved, and what a write has reserved before it helps. Not so many that a thread's
  * spare blocks never are enough: each share would ask for one more, and settle to give it back.
@@ -365,7 +367,12 @@ static calm_status reserve_step(struct calm__hashmap *map, struct calm__self *se
 	*done = table->room >= entries;
 	if (*done)
 		return CALM_OK;
-	return calm__hashmap_start(map, table, calm__table_bits(entries)) ? CALM_OK : CALM_ENOMEM;
+	unsigned bits = calm__table_bits(entries);
+	if (bits > CALM__TABLE_BITS)
+		return CALM_ENOMEM;
+	if (bits > table->bits + STEP_BITS)
+		bits = table->bits + STEP_BITS;
+	return calm__hashmap_start(map, table, bits) ? CALM_OK : CALM_ENOMEM;
 }
 
 calm_status calm__hashmap_reserve(struct calm_map *base, size_t entries)

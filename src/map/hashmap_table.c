@@ -16,7 +16,6 @@
 #include "map/hashmap.h"
 
 #define LEAST_BITS 3
-#define MOST_BITS 48
 #define CARVE_MOST 16U
 
 /* Entries that a table of so many buckets has room for. */
@@ -28,7 +27,7 @@ static size_t room_of(unsigned bits)
 unsigned calm__table_bits(uint64_t entries)
 {
 	unsigned bits = LEAST_BITS;
-	while (bits <= MOST_BITS && room_of(bits) < entries)
+	while (bits <= CALM__TABLE_BITS && room_of(bits) < entries)
 		bits++;
 	return bits;
 }
@@ -54,7 +53,7 @@ struct calm__hash_table *calm__table_make(struct calm__hashmap *map, unsigned bi
 					  struct calm__generation *generation, uint64_t epoch,
 					  bool filled_later)
 {
-	if (bits > MOST_BITS)
+	if (bits > CALM__TABLE_BITS)
 		return NULL;
 	struct calm__hash_table *table = calm__heap_zero(&map->base.heap, sizeof(*table));
 	if (!table)
