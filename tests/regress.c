@@ -633,6 +633,68 @@ static void writers_do_not_wait_for_an_allocation(void **state)
 	assert_int_equal(calm_map_destroy(slow.map), CALM_OK);
 }
 
+/* hashmap: a reserve moved each bucket to all of its new ones at once; a put waited for all of it. */
+static void a_reserve_goes_in_steps(void **state)
+{
+	(void)state;
+	calm_map *map;
+	calm_stats stats;
+	assert_int_equal(calm_hashmap_create(&map, NULL), CALM_OK);
+	assert_int_equal(calm_map_reserve(map, 1000000), CALM_OK);
+	calm_map_stats(map, &stats);
+	assert_true(stats.resizes >= 4);
+	assert_int_equal(calm_map_destroy(map), CALM_OK);
+}
+
+/*
+ * hashmap: while a walk, which no budget ousts, kept more than the budget, every batch and every full
+ * segment copied all of the history once more.
+ */
+struct budgeted {
+	calm_map *map;
+	unsigned long allocations;
+	bool written;
+};
+
+static void *alloc_counted(size_t size, void *context)
+{
+	((struct budgeted *)context)->allocations++;
+	return malloc(size);
+}
+
+static int write_beyond_the_budget(calm_key key, void *value, void *context)
+{
+	struct budgeted *budgeted = context;
+	(void)key;
+	(void)value;
+	for (uint64_t i = 0; i < 20000; i++)
+		assert_int_equal(calm_map_store(budgeted->map, calm_word(i), budgeted), CALM_OK);
+	const calm_change change = {calm_word(1), NULL, false};
+	assert_int_equal(calm_map_apply(budgeted->map, 1, &change), CALM_OK);
+	unsigned long before = budgeted->allocations;
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(calm_map_apply(budgeted->map, 1, &change), CALM_OK);
+	assert_int_equal(budgeted->allocations - before, 2 * 10); /* its own two */
+	budgeted->written = true;
+	return 1;
+}
+
+static void a_budget_copies_nothing_in_vain(void **state)
+{
+	(void)state;
+	struct budgeted budgeted = {NULL, 0, false};
+	const calm_allocator allocator = {alloc_counted, free_it, &budgeted};
+	calm_options options = CALM_OPTIONS_INIT;
+	options.snapshot_budget = 100000;
+	options.allocator = &allocator;
+	assert_int_equal(calm_hashmap_create(&budgeted.map, &options), CALM_OK);
+	for (uint64_t i = 0; i < 20000; i++)
+		assert_int_equal(calm_map_store(budgeted.map, calm_word(i), NULL), CALM_OK);
+	assert_int_equal(calm_map_walk(budgeted.map, write_beyond_the_budget, &budgeted), 1);
+	assert_true(budgeted.written);
+	assert_int_equal(calm_map_destroy(budgeted.map), CALM_OK);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -651,6 +713,8 @@ int main(void)
 		cmocka_unit_test(a_queue_keeps_to_its_memory),
 		cmocka_unit_test(what_failed_to_be_reserved_is_forgotten),
 		cmocka_unit_test(writers_do_not_wait_for_an_allocation),
+		cmocka_unit_test(a_reserve_goes_in_steps),
+		cmocka_unit_test(a_budget_copies_nothing_in_vain),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

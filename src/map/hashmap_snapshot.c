@@ -59,7 +59,9 @@ void calm__hashmap_keep_budget(struct calm__hashmap *map)
 	struct calm__snap *gone = NULL;
 	if (map->base.budget == 0 || history_bytes(map) <= map->base.budget)
 		return;
-	calm__history_trim(&map->history, true);
+	/* With nothing left to oust, pressing would copy all that stays at each write, for nothing. */
+	/* order: none - as in history_bytes(). */
+	calm__history_trim(&map->history, load_relaxed(&map->snaps.history) > 0);
 	while (history_bytes(map) > map->base.budget && calm__snaps_oust(&map->snaps, true, &gone))
 		if (gone)
 			dispose((struct calm__hash_snapshot
