@@ -285,8 +285,11 @@ void calm__hashmap_help(struct calm__hashmap *map, struct calm__self *self,
 /* After a change of the count: grows or shrinks, if it is time. */
 void calm__hashmap_look(struct calm__hashmap *map, struct calm__hash_table *table);
 calm_status calm__hashmap_reserve(struct calm_map *base, size_t entries);
-/* Keeps stamps from growing too old; a few buckets for each snapshot opened. Inside a section. */
-void calm__hashmap_refresh(struct calm__hashmap *map, struct calm__self *self);
+/*
+ * Keeps stamps from growing too old; a few buckets for each snapshot opened. Inside a section. False:
+ * no memory, and so none may be opened.
+ */
+bool calm__hashmap_refresh(struct calm__hashmap *map, struct calm__self *self);
 
 /* ---- generations: hashmap_clear.c ---- */
 

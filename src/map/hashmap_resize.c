@@ -427,12 +427,13 @@ static uint64_t refresh(struct calm__hashmap *map, struct calm__self *self, uint
 	}
 }
 
-void calm__hashmap_refresh(struct calm__hashmap *map, struct calm__self *self)
+bool calm__hashmap_refresh(struct calm__hashmap *map, struct calm__self *self)
 {
 	if (calm__snaps_now(&map->snaps) < STAMP_QUARTER / 2)
-		return;
+		return true;
 	uint64_t buckets = (uint64_t)1 << calm__hashmap_table(map)->bits;
 	bool done = true;
 	for (uint64_t n = 2 + 4 * buckets / STAMP_QUARTER; done && n > 0; n--)
 		map->refreshed = refresh(map, self, map->refreshed, &done);
+	return done;
 }

@@ -73,18 +73,19 @@ void calm__hashmap_keep_budget(struct calm__hashmap *map)
 
 /*
  * The current generation, kept. Under turn, in a section that began before it was taken: what is
- * released at a section's end may open a snapshot. False: a snapshot is too old for one more.
+ * released at a section's end may open a snapshot. EBUSY: a snapshot is too old for one more; ENOMEM.
  */
-static bool prepare(struct calm__hashmap *map, struct calm__self *self,
-		    struct calm__generation **generation)
+static calm_status prepare(struct calm__hashmap *map, struct calm__self *self,
+			   struct calm__generation **generation)
 {
 	/* order: none - it changes under turn, but for closes, which only raise it. */
 	if (calm__snaps_now(&map->snaps) - load_relaxed(&map->snaps.horizon) >= STAMP_QUARTER)
-		return false;
-	calm__hashmap_refresh(map, self);
+		return CALM_EBUSY;
+	if (!calm__hashmap_refresh(map, self))
+		return CALM_ENOMEM;
 	*generation = map->current;
 	(*generation)->refs++;
-	return true;
+	return CALM_OK;
 }
 
 void calm__hashmap_opened(struct calm__hashmap *map, struct calm__hash_snapshot *snapshot)
@@ -103,14 +104,14 @@ static calm_status open_snapshot(struct calm_map *base, struct calm_snapshot **o
 	struct calm__self *self = calm__self();
 	calm__enter(self);
 	calm__lock(&map->turn);
-	bool opens = prepare(map, self, &snapshot->generation);
-	if (opens)
+	calm_status status = prepare(map, self, &snapshot->generation);
+	if (status == CALM_OK)
 		calm__snap_open(&map->snaps, &snapshot->base.snap, sizeof(*snapshot));
 	calm__unlock(&map->turn);
 	calm__leave(self);
-	if (!opens) {
+	if (status != CALM_OK) {
 		calm__heap_free(&base->heap, snapshot, sizeof(*snapshot));
-		return CALM_EBUSY;
+		return status;
 	}
 	*out = &snapshot->base;
 	calm__hashmap_opened(map, snapshot);
@@ -133,13 +134,13 @@ int calm__hashmap_walk(struct calm_map *base, calm_visit_fn *visit, void *contex
 	struct calm__self *self = calm__self();
 	calm__enter(self);
 	calm__lock(&map->turn);
-	bool opens = prepare(map, self, &view.generation);
-	if (opens)
+	calm_status status = prepare(map, self, &view.generation);
+	if (status == CALM_OK)
 		calm__snap_open_walk(&map->snaps, &snap);
 	calm__unlock(&map->turn);
 	calm__leave(self);
-	if (!opens)
-		return CALM_EBUSY;
+	if (status != CALM_OK)
+		return (int)status;
 	view.stamp = snap.stamp;
 	int result = calm__visit_units(&view, visit, context, &snap);
 	leave(map, &snap, view.generation, false);
