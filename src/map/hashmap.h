@@ -224,7 +224,8 @@ void calm__table_unmake(struct calm__hashmap *map, struct calm__hash_table *tabl
 void calm__table_each(struct calm__hash_table *table,
 		      void (*visit)(struct calm__hash_table *, struct calm__line *, void *),
 		      void *context);
-/* The bits of the smallest table with room for so many; more than any: no memory could hold it. */
+#define CALM__TABLE_BITS 48
+/* The bits of the smallest table with room for so many; more than that: no memory could hold it. */
 unsigned calm__table_bits(uint64_t entries);
 
 /* ---- locking ---- */
@@ -270,8 +271,10 @@ static inline struct calm__locked calm__lock_bucket(struct calm__hash_table *tab
 static inline void calm__unlock_bucket(const struct calm__locked *locked, uint64_t header)
 {
 	/* order: hash.publish release -> calm__lock_bucket(), load_key(), take_bucket(): who sees a
-	 * slot occupied sees its key and value; MOVED: the buckets that it moved to. */
-	store_release(&locked->line->header, header);
+	 * slot occupied sees its key and value; MOVED: the buckets that it moved to. sc: before what
+	 * this thread loads next. As gets read through locks, two threads that each store one key and
+	 * load the other's would else both miss the other's store. */
+	store_sc(&locked->line->header, header);
 }
 
 /* ---- resizing: hashmap_resize.c ---- */
@@ -282,8 +285,11 @@ void calm__hashmap_help(struct calm__hashmap *map, struct calm__self *self,
 /* After a change of the count: grows or shrinks, if it is time. */
 void calm__hashmap_look(struct calm__hashmap *map, struct calm__hash_table *table);
 calm_status calm__hashmap_reserve(struct calm_map *base, size_t entries);
-/* Keeps stamps from growing too old; a few buckets for each snapshot opened. Inside a section. */
-void calm__hashmap_refresh(struct calm__hashmap *map, struct calm__self *self);
+/*
+ * Keeps stamps from growing too old; a few buckets for each snapshot opened. Inside a section. False:
+ * no memory, and so none may be opened.
+ */
+bool calm__hashmap_refresh(struct calm__hashmap *map, struct calm__self *self);
 
 /* ---- generations: hashmap_clear.c ---- */
 

@@ -123,9 +123,12 @@ static bool take_spares(struct batch *batch, struct target *target)
 			batch->table = table;
 			return false;
 		}
+		struct calm__line *line = calm__overflow(table, number);
 		/* order: none - nobody else has it. */
-		store_relaxed(&calm__overflow(table, number)->header, 0);
-		store_relaxed(&calm__overflow(table, number)->overflow, target->spare);
+		store_relaxed(&line->header, 0);
+		/* order: hash.chain release -> find_overflow(), copy_overflow(): as in
+		 * calm__pool_give(). */
+		store_release(&line->overflow, target->spare);
 		target->spare = number;
 	}
 	return true;
@@ -213,8 +216,9 @@ static void change(struct batch *batch, struct target *target, struct item *item
 	store_release(&locked->line->header, locked->header | LINE_LOCK);
 	if (item->unlinked.line != 0) {
 		/* Published, so it can be used again: what is free does not become less. */
-		/* order: none - nobody else has it. */
-		store_relaxed(&calm__overflow(locked->table, item->unlinked.line)->overflow,
+		/* order: hash.chain release -> find_overflow(), copy_overflow(): as in
+		 * calm__pool_give(). */
+		store_release(&calm__overflow(locked->table, item->unlinked.line)->overflow,
 			      target->spare);
 		target->spare = item->unlinked.line;
 		item->unlinked.line = 0;

@@ -151,8 +151,9 @@ INLINE struct calm__slot calm__bucket_extend(const struct calm__locked *locked, 
 					     uint64_t *header)
 {
 	struct calm__line *line = calm__overflow(locked->table, number);
-	/* order: none - published by the bucket's overflow. */
-	store_relaxed(&line->overflow, load_relaxed(&locked->line->overflow));
+	/* order: hash.chain release -> find_overflow(), copy_overflow(): who has come with the line
+	 * from another bucket sees that that one has changed. */
+	store_release(&line->overflow, load_relaxed(&locked->line->overflow));
 	/* order: hash.chain release -> next_line(): the line is empty, and leads on. */
 	store_release(&locked->line->overflow, number);
 	*header |= LINE_OVERFLOW;

@@ -28,7 +28,13 @@
 
 #define SHARE 32
 #define SHARE_OF_RESERVE 4096
-#define RETIRES 512
+/* A unit has at most 2^this children: they are filled with their bucket locked, and all at once. */
+#define STEP_BITS 4
+/*
+ * The table that was moved, and what a write has reserved before it helps. Not so many that a thread's
+ * spare blocks never are enough: each share would ask for one more, and settle to give it back.
+ */
+#define RETIRES (1 + 2 + 2 * CALM__BLOCK_ITEMS)
 
 struct move {
 	struct calm__hashmap *map;
@@ -80,7 +86,10 @@ static struct calm__slot room_in(struct move *move, struct calm__line *bucket)
 		/* order: none - as in start_line(). */
 		move->spare = load_relaxed(&line->overflow);
 		store_relaxed(&line->header, 0);
-		store_relaxed(&line->overflow, first);
+		/* order: hash.chain release -> find_overflow(), copy_overflow(): as in
+		 * calm__bucket_extend(). */
+		store_release(&line->overflow, first);
+		/* order: none - as in start_line(). */
 		store_relaxed(&bucket->overflow, number);
 		store_relaxed(&bucket->header, header | LINE_OVERFLOW);
 		free = 7;
@@ -98,7 +107,9 @@ static void move_slot(struct move *move, struct calm__line *line, uint32_t numbe
 	/* order: none - as in start_line(). */
 	store_relaxed(&to.line->slots[to.at].key, stored);
 	store_relaxed(&to.line->slots[to.at].value, value);
-	store_relaxed(&to.line->header,
+	/* order: hash.overflow release -> find_overflow(), copy_overflow(): the slot is filled, for
+	 * who has come with the line from another bucket. */
+	store_release(&to.line->header,
 		      calm__line_take(load_relaxed(&to.line->header), to.at, calm__tag(hash)));
 	if (move->to->births)
 		*calm__birth(move->to, to.line, to.number, to.at) = *calm__birth(move->from, line,
@@ -143,8 +154,9 @@ static bool take_spares(struct move *move, uint64_t n)
 			give_spares(move);
 			return false;
 		}
-		/* order: none - nobody else has it. */
-		store_relaxed(&calm__overflow(move->to, number)->overflow, move->spare);
+		/* order: hash.chain release -> find_overflow(), copy_overflow(): as in
+		 * calm__pool_give(). */
+		store_release(&calm__overflow(move->to, number)->overflow, move->spare);
 		move->spare = number;
 	}
 	return true;
@@ -355,7 +367,12 @@ static calm_status reserve_step(struct calm__hashmap *map, struct calm__self *se
 	*done = table->room >= entries;
 	if (*done)
 		return CALM_OK;
-	return calm__hashmap_start(map, table, calm__table_bits(entries)) ? CALM_OK : CALM_ENOMEM;
+	unsigned bits = calm__table_bits(entries);
+	if (bits > CALM__TABLE_BITS)
+		return CALM_ENOMEM;
+	if (bits > table->bits + STEP_BITS)
+		bits = table->bits + STEP_BITS;
+	return calm__hashmap_start(map, table, bits) ? CALM_OK : CALM_ENOMEM;
 }
 
 calm_status calm__hashmap_reserve(struct calm_map *base, size_t entries)
@@ -364,14 +381,19 @@ calm_status calm__hashmap_reserve(struct calm_map *base, size_t entries)
 	struct calm__self *self = calm__self();
 	calm_status status = CALM_OK;
 	/* order: none - a hint. */
-	for (uint64_t least = load_relaxed(&map->least);
-	     least < entries && !cas_relaxed(&map->least, &least, entries);)
+	uint64_t least = load_relaxed(&map->least);
+	/* order: none - a hint; before, not after: else what has grown could shrink meanwhile. */
+	while (least < entries && !cas_relaxed(&map->least, &least, entries))
 		;
 	for (bool done = false; !done && status == CALM_OK;) {
 		calm__enter(self);
 		status = reserve_step(map, self, entries, &done);
 		calm__leave(self);
 	}
+	uint64_t raised = entries;
+	if (status != CALM_OK && least < entries)
+		/* order: none - a hint. */
+		cas_relaxed(&map->least, &raised, least);
 	return status;
 }
 
@@ -405,12 +427,13 @@ static uint64_t refresh(struct calm__hashmap *map, struct calm__self *self, uint
 	}
 }
 
-void calm__hashmap_refresh(struct calm__hashmap *map, struct calm__self *self)
+bool calm__hashmap_refresh(struct calm__hashmap *map, struct calm__self *self)
 {
 	if (calm__snaps_now(&map->snaps) < STAMP_QUARTER / 2)
-		return;
+		return true;
 	uint64_t buckets = (uint64_t)1 << calm__hashmap_table(map)->bits;
 	bool done = true;
 	for (uint64_t n = 2 + 4 * buckets / STAMP_QUARTER; done && n > 0; n--)
 		map->refreshed = refresh(map, self, map->refreshed, &done);
+	return done;
 }

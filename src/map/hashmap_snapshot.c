@@ -59,7 +59,9 @@ void calm__hashmap_keep_budget(struct calm__hashmap *map)
 	struct calm__snap *gone = NULL;
 	if (map->base.budget == 0 || history_bytes(map) <= map->base.budget)
 		return;
-	calm__history_trim(&map->history, true);
+	/* With nothing left to oust, pressing would copy all that stays at each write, for nothing. */
+	/* order: none - as in history_bytes(). */
+	calm__history_trim(&map->history, load_relaxed(&map->snaps.history) > 0);
 	while (history_bytes(map) > map->base.budget && calm__snaps_oust(&map->snaps, true, &gone))
 		if (gone)
 			dispose((struct calm__hash_snapshot
@@ -69,19 +71,21 @@ void calm__hashmap_keep_budget(struct calm__hashmap *map)
 				true);
 }
 
-/* The current generation, kept. Under turn. False: a snapshot is too old for one more. */
-static bool prepare(struct calm__hashmap *map, struct calm__generation **generation)
+/*
+ * The current generation, kept. Under turn, in a section that began before it was taken: what is
+ * released at a section's end may open a snapshot. EBUSY: a snapshot is too old for one more; ENOMEM.
+ */
+static calm_status prepare(struct calm__hashmap *map, struct calm__self *self,
+			   struct calm__generation **generation)
 {
-	struct calm__self *self = calm__self();
 	/* order: none - it changes under turn, but for closes, which only raise it. */
 	if (calm__snaps_now(&map->snaps) - load_relaxed(&map->snaps.horizon) >= STAMP_QUARTER)
-		return false;
-	calm__enter(self);
-	calm__hashmap_refresh(map, self);
-	calm__leave(self);
+		return CALM_EBUSY;
+	if (!calm__hashmap_refresh(map, self))
+		return CALM_ENOMEM;
 	*generation = map->current;
 	(*generation)->refs++;
-	return true;
+	return CALM_OK;
 }
 
 void calm__hashmap_opened(struct calm__hashmap *map, struct calm__hash_snapshot *snapshot)
@@ -97,14 +101,17 @@ static calm_status open_snapshot(struct calm_map *base, struct calm_snapshot **o
 	if (!snapshot)
 		return CALM_ENOMEM;
 	snapshot->base.map = base;
+	struct calm__self *self = calm__self();
+	calm__enter(self);
 	calm__lock(&map->turn);
-	bool opens = prepare(map, &snapshot->generation);
-	if (opens)
+	calm_status status = prepare(map, self, &snapshot->generation);
+	if (status == CALM_OK)
 		calm__snap_open(&map->snaps, &snapshot->base.snap, sizeof(*snapshot));
 	calm__unlock(&map->turn);
-	if (!opens) {
+	calm__leave(self);
+	if (status != CALM_OK) {
 		calm__heap_free(&base->heap, snapshot, sizeof(*snapshot));
-		return CALM_EBUSY;
+		return status;
 	}
 	*out = &snapshot->base;
 	calm__hashmap_opened(map, snapshot);
@@ -124,13 +131,16 @@ int calm__hashmap_walk(struct calm_map *base, calm_visit_fn *visit, void *contex
 	struct calm__hashmap *map = calm__hashmap_of(base);
 	struct calm__view view = {.map = map};
 	struct calm__snap snap;
+	struct calm__self *self = calm__self();
+	calm__enter(self);
 	calm__lock(&map->turn);
-	bool opens = prepare(map, &view.generation);
-	if (opens)
+	calm_status status = prepare(map, self, &view.generation);
+	if (status == CALM_OK)
 		calm__snap_open_walk(&map->snaps, &snap);
 	calm__unlock(&map->turn);
-	if (!opens)
-		return CALM_EBUSY;
+	calm__leave(self);
+	if (status != CALM_OK)
+		return (int)status;
 	view.stamp = snap.stamp;
 	int result = calm__visit_units(&view, visit, context, &snap);
 	leave(map, &snap, view.generation, false);

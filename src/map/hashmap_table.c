@@ -16,7 +16,6 @@
 #include "map/hashmap.h"
 
 #define LEAST_BITS 3
-#define MOST_BITS 48
 #define CARVE_MOST 16U
 
 /* Entries that a table of so many buckets has room for. */
@@ -28,7 +27,7 @@ static size_t room_of(unsigned bits)
 unsigned calm__table_bits(uint64_t entries)
 {
 	unsigned bits = LEAST_BITS;
-	while (bits <= MOST_BITS && room_of(bits) < entries)
+	while (bits <= CALM__TABLE_BITS && room_of(bits) < entries)
 		bits++;
 	return bits;
 }
@@ -54,7 +53,7 @@ struct calm__hash_table *calm__table_make(struct calm__hashmap *map, unsigned bi
 					  struct calm__generation *generation, uint64_t epoch,
 					  bool filled_later)
 {
-	if (bits > MOST_BITS)
+	if (bits > CALM__TABLE_BITS)
 		return NULL;
 	struct calm__hash_table *table = calm__heap_zero(&map->base.heap, sizeof(*table));
 	if (!table)
@@ -131,29 +130,46 @@ static uint64_t chunk_lines(struct calm__hash_table *table)
 	return calm__chunk_start(table, load_relaxed(&table->chunks));
 }
 
-bool calm__pool_grow(struct calm__hashmap *map, struct calm__hash_table *table)
+/* Whether all lines of all chunks, so many, have been given to the pools. */
+static bool needs_chunk(struct calm__hash_table *table, uint32_t *chunks)
 {
-	bool grown = true;
 	calm__lock(&table->chunk_lock);
 	/* order: none - under chunk_lock. */
-	uint32_t chunk = load_relaxed(&table->chunks);
+	*chunks = load_relaxed(&table->chunks);
 	/* order: none - under chunk_lock. */
-	if (load_relaxed(&table->carved) == chunk_lines(table)) {
-		size_t bytes;
-		struct calm__line *lines = NULL;
-		if (chunk < CALM__CHUNKS && calm__chunk_start(table, chunk + 1) < UINT32_MAX)
-			lines = make_lines(map, (uint64_t)1 << (table->first_bits + chunk), false,
-					   &table->chunk_memory[chunk], &bytes);
-		grown = lines != NULL;
-		if (grown) {
-			/* order: hash.chunk release -> calm__overflow(): the chunk is there. */
-			store_release(&table->chunk[chunk], lines);
-			/* order: none - under chunk_lock. */
-			store_relaxed(&table->chunks, chunk + 1);
-		}
+	bool needs = load_relaxed(&table->carved) == chunk_lines(table);
+	calm__unlock(&table->chunk_lock);
+	return needs;
+}
+
+/* A chunk is made outside the lock, which others take with a bucket locked. */
+bool calm__pool_grow(struct calm__hashmap *map, struct calm__hash_table *table)
+{
+	uint32_t chunk;
+	size_t bytes;
+	void *memory;
+	if (!needs_chunk(table, &chunk))
+		return true;
+	if (chunk == CALM__CHUNKS || calm__chunk_start(table, chunk + 1) >= UINT32_MAX)
+		return false;
+	struct calm__line *lines = make_lines(map, (uint64_t)1 << (table->first_bits + chunk),
+					      false, &memory, &bytes);
+	if (!lines)
+		return false;
+	calm__lock(&table->chunk_lock);
+	/* order: none - under chunk_lock. */
+	bool first = load_relaxed(&table->chunks) == chunk;
+	if (first) {
+		table->chunk_memory[chunk] = memory;
+		/* order: hash.chunk release -> calm__overflow(): the chunk is there. */
+		store_release(&table->chunk[chunk], lines);
+		/* order: none - under chunk_lock. */
+		store_relaxed(&table->chunks, chunk + 1);
 	}
 	calm__unlock(&table->chunk_lock);
-	return grown;
+	if (!first)
+		calm__heap_free(&map->base.heap, memory, bytes);
+	return true;
 }
 
 /* A few lines of the last chunk, empty and linked. Under the pool's lock. */
@@ -183,11 +199,10 @@ static struct calm__pool *pool_of(struct calm__hash_table *table, const struct c
 	return &table->pools[self->index % CALM__POOLS];
 }
 
-uint32_t calm__pool_take(struct calm__hash_table *table, const struct calm__self *self)
+static uint32_t take_from(struct calm__hash_table *table, struct calm__pool *pool, bool carves)
 {
-	struct calm__pool *pool = pool_of(table, self);
 	calm__lock(&pool->lock);
-	if (pool->free == 0)
+	if (pool->free == 0 && carves)
 		carve(table, pool);
 	uint32_t number = pool->free;
 	if (number != 0)
@@ -197,12 +212,22 @@ uint32_t calm__pool_take(struct calm__hash_table *table, const struct calm__self
 	return number;
 }
 
+/* Another's last: what one thread inserts and another deletes would collect in the other's pool. */
+uint32_t calm__pool_take(struct calm__hash_table *table, const struct calm__self *self)
+{
+	uint32_t number = take_from(table, pool_of(table, self), true);
+	for (uint32_t i = 1; number == 0 && i < CALM__POOLS; i++)
+		number = take_from(table, &table->pools[(self->index + i) % CALM__POOLS], false);
+	return number;
+}
+
 void calm__pool_give(struct calm__hash_table *table, const struct calm__self *self, uint32_t number)
 {
 	struct calm__pool *pool = pool_of(table, self);
 	calm__lock(&pool->lock);
-	/* order: none - under the pool's lock; a reader that came late looks at its bucket again. */
-	store_relaxed(&calm__overflow(table, number)->overflow, pool->free);
+	/* order: hash.chain release -> find_overflow(), copy_overflow(): who follows it into the pool
+	 * comes late, and sees that its bucket has changed. */
+	store_release(&calm__overflow(table, number)->overflow, pool->free);
 	pool->free = number;
 	calm__unlock(&pool->lock);
 }

@@ -321,7 +321,10 @@ const struct calm__image *calm__history_find(struct calm__history *history, uint
 
 /* ---- giving up ---- */
 
-/* The log's own front, as far as nobody needs it: it need not be indexed to go. */
+/*
+ * The log's own front, as far as nobody needs it: it need not be indexed to go. What is indexed goes
+ * with the index only: until then the chains lead through it.
+ */
 static void skip(struct calm__history *history, struct calm__lane *lane, uint64_t horizon)
 {
 	for (;;) {
@@ -332,7 +335,7 @@ static void skip(struct calm__history *history, struct calm__lane *lane, uint64_
 		 * of a later one. */
 		size_t tail = load_acquire(&segment->tail);
 		/* order: none - after tail; it never falls. */
-		if (load_relaxed(&segment->last) >= horizon)
+		if (load_relaxed(&segment->last) >= horizon || segment->dead < segment->drained)
 			return;
 		calm__history_gives_up(history, tail - segment->drained);
 		segment->drained = tail;
