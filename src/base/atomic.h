@@ -40,37 +40,44 @@ typedef _Atomic(void *) shared_ptr;
 #define CALM__TSAN 0
 #endif
 
+/* The yield point before an access to p; and the same once v is known, which may itself be loaded. */
 #ifdef CALM_EXPLORE
 void calm__explore_step(const volatile void *address);
 #define CALM__STEP(p) calm__explore_step(p)
+#define CALM__THEN(p, v)               \
+	__extension__({                \
+		__auto_type v_ = (v);  \
+		calm__explore_step(p); \
+		v_;                    \
+	})
 #else
 #define CALM__STEP(p) ((void)0)
+#define CALM__THEN(p, v) (v)
 #endif
 
 #define load_relaxed(p) (CALM__STEP(p), atomic_load_explicit((p), memory_order_relaxed))
 #define load_acquire(p) (CALM__STEP(p), atomic_load_explicit((p), memory_order_acquire))
 #define load_sc(p) (CALM__STEP(p), atomic_load_explicit((p), memory_order_seq_cst))
 
-#define store_relaxed(p, v) (CALM__STEP(p), atomic_store_explicit((p), (v), memory_order_relaxed))
-#define store_release(p, v) (CALM__STEP(p), atomic_store_explicit((p), (v), memory_order_release))
-#define store_sc(p, v) (CALM__STEP(p), atomic_store_explicit((p), (v), memory_order_seq_cst))
+#define store_relaxed(p, v) atomic_store_explicit((p), CALM__THEN(p, v), memory_order_relaxed)
+#define store_release(p, v) atomic_store_explicit((p), CALM__THEN(p, v), memory_order_release)
+#define store_sc(p, v) atomic_store_explicit((p), CALM__THEN(p, v), memory_order_seq_cst)
 
-#define swap_acquire(p, v) (CALM__STEP(p), atomic_exchange_explicit((p), (v), memory_order_acquire))
-#define swap_release(p, v) (CALM__STEP(p), atomic_exchange_explicit((p), (v), memory_order_release))
-#define swap_sc(p, v) (CALM__STEP(p), atomic_exchange_explicit((p), (v), memory_order_seq_cst))
-#define swap_acq_rel(p, v) (CALM__STEP(p), atomic_exchange_explicit((p), (v), memory_order_acq_rel))
+#define swap_acquire(p, v) atomic_exchange_explicit((p), CALM__THEN(p, v), memory_order_acquire)
+#define swap_release(p, v) atomic_exchange_explicit((p), CALM__THEN(p, v), memory_order_release)
+#define swap_sc(p, v) atomic_exchange_explicit((p), CALM__THEN(p, v), memory_order_seq_cst)
+#define swap_acq_rel(p, v) atomic_exchange_explicit((p), CALM__THEN(p, v), memory_order_acq_rel)
 
-#define add_relaxed(p, v) (CALM__STEP(p), atomic_fetch_add_explicit((p), (v), memory_order_relaxed))
-#define add_acq_rel(p, v) (CALM__STEP(p), atomic_fetch_add_explicit((p), (v), memory_order_acq_rel))
-#define add_sc(p, v) (CALM__STEP(p), atomic_fetch_add_explicit((p), (v), memory_order_seq_cst))
+#define add_relaxed(p, v) atomic_fetch_add_explicit((p), CALM__THEN(p, v), memory_order_relaxed)
+#define add_acq_rel(p, v) atomic_fetch_add_explicit((p), CALM__THEN(p, v), memory_order_acq_rel)
+#define add_sc(p, v) atomic_fetch_add_explicit((p), CALM__THEN(p, v), memory_order_seq_cst)
 
 /*
  * Strong compare-and-swap: true if *p was *expected; else *expected is what it was, read with the
  * second order.
  */
 #define CALM__CAS(p, expected, v, won, lost) \
-	(CALM__STEP(p),                      \
-	 atomic_compare_exchange_strong_explicit((p), (expected), (v), (won), (lost)))
+	atomic_compare_exchange_strong_explicit((p), (expected), CALM__THEN(p, v), (won), (lost))
 #define cas_relaxed(p, e, v) CALM__CAS(p, e, v, memory_order_relaxed, memory_order_relaxed)
 #define cas_acquire(p, e, v) CALM__CAS(p, e, v, memory_order_acquire, memory_order_relaxed)
 #define cas_acq_rel(p, e, v) CALM__CAS(p, e, v, memory_order_acq_rel, memory_order_acquire)

@@ -21,6 +21,8 @@
 #define NAP_FIRST_NS 50000L
 #define NAP_LONGEST_NS 1000000L
 
+#ifndef CALM_EXPLORE /* else these are the scheduler's */
+
 void calm__futex_wait(shared_u32 *word, uint32_t value)
 {
 	int saved = errno;
@@ -51,17 +53,6 @@ void calm__membarrier(void)
 	errno = saved;
 }
 
-void calm__prefer_large_pages(void *memory, size_t size)
-{
-	uintptr_t first = ((uintptr_t)memory + LARGE_PAGE - 1) & ~(LARGE_PAGE - 1);
-	uintptr_t end = ((uintptr_t)memory + size) & ~(LARGE_PAGE - 1);
-	if (end <= first)
-		return;
-	int saved = errno;
-	madvise((char *)memory + (first - (uintptr_t)memory), end - first, MADV_HUGEPAGE);
-	errno = saved;
-}
-
 uint64_t calm__now_ns(void)
 {
 	struct timespec now;
@@ -83,6 +74,24 @@ void calm__wait_turn(unsigned turn)
 	errno = saved;
 }
 
+int calm__thread_id(void)
+{
+	return (int)syscall(SYS_gettid);
+}
+
+#endif
+
+void calm__prefer_large_pages(void *memory, size_t size)
+{
+	uintptr_t first = ((uintptr_t)memory + LARGE_PAGE - 1) & ~(LARGE_PAGE - 1);
+	uintptr_t end = ((uintptr_t)memory + size) & ~(LARGE_PAGE - 1);
+	if (end <= first)
+		return;
+	int saved = errno;
+	madvise((char *)memory + (first - (uintptr_t)memory), end - first, MADV_HUGEPAGE);
+	errno = saved;
+}
+
 uint64_t calm__random_seed(void)
 {
 	int saved = errno;
@@ -91,11 +100,6 @@ uint64_t calm__random_seed(void)
 		seed = calm__now_ns() * 0x9e3779b97f4a7c15U ^ (uint64_t)(uintptr_t)&seed;
 	errno = saved;
 	return seed;
-}
-
-int calm__thread_id(void)
-{
-	return (int)syscall(SYS_gettid);
 }
 
 void calm__thread_name(int thread, char name[16])

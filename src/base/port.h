@@ -3,6 +3,9 @@
 /*
  * The one border to the operating system and the compiler: Linux system calls, clocks, hints.
  * Nothing above this floor includes a Linux header.
+ *
+ * An explore build (base/atomic.h) has no kernel to wait for: pauses, waits, barriers, the clock and
+ * thread ids are then the scheduler's, in tests/explore/port.c.
  */
 #ifndef CALM_BASE_PORT_H
 #define CALM_BASE_PORT_H
@@ -23,6 +26,9 @@
 #define CALM__LINE 128
 
 /* Tells the processor that this is a spin loop. */
+#ifdef CALM_EXPLORE
+void calm__pause(void);
+#else
 static inline void calm__pause(void)
 {
 #if defined(__x86_64__)
@@ -31,6 +37,7 @@ static inline void calm__pause(void)
 	__asm__ volatile("isb" ::: "memory");
 #endif
 }
+#endif
 
 /* Sleeps while *word == value, until woken or for no reason. */
 void calm__futex_wait(shared_u32 *word, uint32_t value);

@@ -21,6 +21,7 @@
 
 /* Threads attached at one time. Their records are zero pages of the program until used. */
 #define CALM__THREADS 16384
+#ifndef CALM_EXPLORE
 /* Retired pointers in a block: it fills 4 KiB less malloc's header. */
 #define CALM__BLOCK_ITEMS 168
 /* A thread that has more than this waiting for readers waits with them, up to CALM__STALL_NS. */
@@ -28,6 +29,12 @@
 /* Large pieces (tables) are counted in bytes: so many are due at once, so many are waited for. */
 #define CALM__LARGE ((uint64_t)256 << 10)
 #define CALM__BACKLOG_BYTES ((uint64_t)64 << 20)
+#else /* so little that a schedule of a few calls fills blocks, empties them, and waits */
+#define CALM__BLOCK_ITEMS 3
+#define CALM__BACKLOG 4
+#define CALM__LARGE ((uint64_t)1 << 10)
+#define CALM__BACKLOG_BYTES ((uint64_t)8 << 10)
+#endif
 #define CALM__STALL_NS 100000000U
 /* Release functions that may be running inside one another on one thread. */
 #define CALM__NESTED 8

@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The calm authors */
+/*
+ * The explorer: every kind of map in every scenario that it can play, under three scheduling
+ * policies, each schedule from a seed of its own (explore/).
+ *
+ *	explore                    all of it, from CALM_TEST_SEED on, for CALM_TEST_SCALE * 20 s of
+ *	                           processor time, less under a sanitizer
+ *	explore --seconds S        the same for S instead of 20
+ *	explore --list             the tests' names
+ *	explore --test NAME [--policy P] [--seed N [--count N]] [--trace]
+ *	                           one test; with a seed, that schedule (or count from there on)
+ *
+ * A schedule that fails is printed with the line that replays it, and ends the program. It first
+ * shows that it can fail: planted defects are found within a bounded number of seeds. And that a
+ * seed is all there is: schedules are run again, at once and in a new process, and must be the same.
+ */
+#include "suite.h"
+
+#include "explore/planted.h"
+#include "explore/play.h"
+
+#include <inttypes.h>
+#include <limits.h>
+#include <signal.h>
+#include <unistd.h>
+
+#define SECONDS 20
+#ifdef EXPLORE_TSAN /* this file is built without */
+#define SLOWER 10
+#else
+#define SLOWER SUITE_SLOWER
+#endif
+#define MOST 100000U     /* steps: some hundred times the longest schedule */
+#define HORIZON_SEEDS 16 /* schedules that are run to see how long they are */
+#define AGAIN_EVERY 2048 /* one schedule in so many is run twice */
+#define CLOCK_EVERY 64
+#define BATCH_MOST (1U << 20) /* seeds from which a test draws: far apart, between tests */
+
+struct test {
+	char name[64];
+	const struct kit_kind *kind; /* or NULL: planted */
+	const struct scenario *scenario;
+	const struct planted *planted;
+	uint64_t horizon; /* 0: not yet known */
+};
+
+static struct test *tests;
+static unsigned test_count;
+
+/* What is being run, for whoever finds the program dead. */
+static struct {
+	const struct test *test;
+	struct explore_plan plan;
+	char self[PATH_MAX];
+} now;
+
+static struct {
+	uint64_t schedules;
+	uint64_t steps;
+	uint64_t switches;
+} total;
+
+/* Of this process: what others do on the machine costs no schedules. */
+static uint64_t processor_ns(void)
+{
+	struct timespec used;
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+	return (uint64_t)used.tv_sec * 1000000000U + (uint64_t)used.tv_nsec;
+}
+
+/* ---- tests ---- */
+
+static void list_tests(void)
+{
+	tests = calloc(KIT_KINDS * (size_t)scenario_count + planted_count, sizeof(*tests));
+	suite_check(tests != NULL);
+	for (unsigned i = 0; i < planted_count; i++) {
+		struct test *test = &tests[test_count++];
+		test->planted = &planted[i];
+		snprintf(test->name, sizeof(test->name), "planted-%s", planted[i].name);
+	}
+	for (unsigned k = 0; k < KIT_KINDS; k++) {
+		for (unsigned i = 0; i < scenario_count; i++) {
+			if (!play_applies(&kit_kinds[k], &scenarios[i]))
+				continue;
+			struct test *test = &tests[test_count++];
+			test->kind = &kit_kinds[k];
+			test->scenario = &scenarios[i];
+			snprintf(test->name, sizeof(test->name), "%s-%s", kit_kinds[k].name,
+				 scenarios[i].name);
+		}
+	}
+}
+
+static bool run_plan(const struct test *test, struct explore_outcome *outcome)
+{
+	if (!test->planted)
+		return play(test->kind, test->scenario, &now.plan, outcome);
+	planted_run(test->planted, &now.plan, outcome);
+	return outcome->failure[0] == '\0';
+}
+
+/* A schedule's length is known before it is run: from others, always the same. */
+static void find_horizon(struct test *test)
+{
+	uint64_t steps = 0;
+	struct explore_outcome outcome;
+	for (uint64_t seed = 0; seed < HORIZON_SEEDS; seed++) {
+		now.test = test;
+		now.plan = (struct explore_plan){.policy = EXPLORE_BOUNDED,
+						 .seed = seed,
+						 .horizon = MOST,
+						 .most = MOST};
+		run_plan(test, &outcome);
+		steps += outcome.end == EXPLORE_DONE ? outcome.steps : 0;
+	}
+	test->horizon = steps * 5 / 4 / HORIZON_SEEDS + 4;
+}
+
+static bool run_one(struct test *test, enum explore_policy policy, uint64_t seed, FILE *trace,
+		    struct explore_outcome *outcome)
+{
+	if (test->horizon == 0)
+		find_horizon(test);
+	now.test = test;
+	now.plan = (struct explore_plan){.policy = policy,
+					 .seed = seed,
+					 .horizon = test->horizon,
+					 .most = MOST,
+					 .trace = trace};
+	bool fine = run_plan(test, outcome);
+	total.schedules++;
+	total.steps += outcome->steps;
+	total.switches += outcome->switches;
+	return fine;
+}
+
+/* ---- reports ---- */
+
+static void print_outcome(FILE *file, const struct explore_outcome *outcome)
+{
+	fprintf(file, "schedule %016" PRIx64 ", %" PRIu64 " steps, %" PRIu64 " switches: %s\n",
+		outcome->print, outcome->steps, outcome->switches,
+		outcome->failure[0] ? outcome->failure : "nothing wrong");
+}
+
+static void say_how(char *line, size_t size, const char *what)
+{
+	snprintf(line, size, "%s: %s --test %s --policy %s --seed %" PRIu64 " --trace\n", what,
+		 program_invocation_short_name, now.test->name, explore_policies[now.plan.policy],
+		 now.plan.seed);
+}
+
+static void print_failure(const struct explore_outcome *outcome)
+{
+	char line[256];
+	printf("%s, policy %s, seed %" PRIu64 " FAILS: %s\n", now.test->name,
+	       explore_policies[now.plan.policy], now.plan.seed, outcome->failure);
+	if (now.test->scenario)
+		play_describe(stdout);
+	print_outcome(stdout, outcome);
+	say_how(line, sizeof(line), "to replay");
+	fputs(line, stdout);
+}
+
+static void say_before_death(void)
+{
+	char line[256];
+	if (!now.test)
+		return;
+	say_how(line, sizeof(line), "explore: died in a schedule; to replay");
+	if (write(STDERR_FILENO, line, strlen(line)) < 0)
+		return;
+}
+
+static void on_signal(int number)
+{
+	say_before_death();
+	signal(number, SIG_DFL);
+	raise(number);
+}
+
+#if defined(__SANITIZE_ADDRESS__) || defined(EXPLORE_TSAN)
+#include <sanitizer/common_interface_defs.h>
+static void on_death(void)
+{
+	fflush(stdout);
+	say_before_death();
+}
+#endif
+
+static void report_deaths(void)
+{
+	static char stack[1 << 16];
+	stack_t alternate = {.ss_sp = stack, .ss_size = sizeof(stack)};
+	struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_ONSTACK};
+#if defined(__SANITIZE_ADDRESS__) || defined(EXPLORE_TSAN)
+	__sanitizer_set_death_callback(on_death);
+#else
+	sigaction(SIGSEGV, &action, NULL);
+	sigaction(SIGBUS, &action, NULL);
+	sigaction(SIGFPE, &action, NULL);
+	sigaction(SIGILL, &action, NULL);
+#endif
+	sigaltstack(&alternate, NULL);
+	sigaction(SIGABRT, &action, NULL);
+}
+
+/* ---- that a seed is all there is ---- */
+
+static bool same(const struct explore_outcome *a, const struct explore_outcome *b)
+{
+	return a->end == b->end && a->steps == b->steps && a->switches == b->switches &&
+	       a->print == b->print && strcmp(a->failure, b->failure) == 0;
+}
+
+static void is_same_again(struct test *test, const struct explore_outcome *outcome)
+{
+	struct explore_outcome again;
+	run_one(test, now.plan.policy, now.plan.seed, NULL, &again);
+	if (same(outcome, &again))
+		return;
+	printf("%s, policy %s, seed %" PRIu64 " is not the same when run again:\n", test->name,
+	       explore_policies[now.plan.policy], now.plan.seed);
+	print_outcome(stdout, outcome);
+	print_outcome(stdout, &again);
+	abort();
+}
+
+static void is_same_in_new_process(const struct explore_outcome *outcome)
+{
+	char command[PATH_MAX + 256];
+	char expected[1024];
+	char line[1024] = "";
+	FILE *memory = fmemopen(expected, sizeof(expected), "w");
+	suite_check(memory != NULL);
+	print_outcome(memory, outcome);
+	fclose(memory);
+	snprintf(command, sizeof(command), "'%s' --test %s --policy %s --seed %" PRIu64 " --brief",
+		 now.self, now.test->name, explore_policies[now.plan.policy], now.plan.seed);
+	FILE *child = popen(command, "r");
+	suite_check(child != NULL);
+	if (!fgets(line, sizeof(line), child))
+		line[0] = '\0';
+	pclose(child);
+	if (strcmp(line, expected) == 0)
+		return;
+	printf("%s\nsays: %sexpected: %s", command, line, expected);
+	abort();
+}
+
+/* ---- running ---- */
+
+static void find_planted(struct test *test, uint64_t seed)
+{
+	for (int p = 0; p < EXPLORE_POLICIES; p++) {
+		struct explore_outcome outcome = {0};
+		uint64_t within = test->planted->within[p];
+		uint64_t tried = 0;
+		bool fine = true;
+		while (fine && tried < within)
+			fine = run_one(test, (enum explore_policy)p, seed + tried++, NULL,
+				       &outcome);
+		if (within == 0)
+			continue;
+		if (fine) {
+			printf("%s: not found by %s in %" PRIu64 " seeds from %" PRIu64 "\n",
+			       test->name, explore_policies[p], within, seed);
+			abort();
+		}
+		size_t length = strlen(test->planted->failure);
+		suite_check(strncmp(outcome.failure, test->planted->failure, length) == 0);
+		is_same_again(test, &outcome);
+		is_same_in_new_process(&outcome);
+		printf("%-32s %-8s found at seed %" PRIu64 " of %" PRIu64 "\n", test->name,
+		       explore_policies[p], tried, within);
+	}
+}
+
+/* Schedules of one test and policy until the time is up. False: one failed. */
+static bool run_for(struct test *test, enum explore_policy policy, uint64_t seed, uint64_t ns)
+{
+	struct explore_outcome outcome;
+	uint64_t until = processor_ns() + ns;
+	uint64_t n = 0;
+	do {
+		if (!run_one(test, policy, seed + n, NULL, &outcome)) {
+			print_failure(&outcome);
+			return false;
+		}
+		if (n % AGAIN_EVERY == 0)
+			is_same_again(test, &outcome);
+		n++;
+	} while (n % CLOCK_EVERY != 0 || processor_ns() < until);
+	/* The last, which had the most before it. */
+	if ((unsigned)(test - tests) % EXPLORE_POLICIES == policy)
+		is_same_in_new_process(&outcome);
+	return true;
+}
+
+static bool run_all(double seconds, uint64_t seed)
+{
+	uint64_t began = processor_ns();
+	uint64_t slice = (uint64_t)(seconds * 1e9 * (double)suite_number("CALM_TEST_SCALE", 1) /
+				    SLOWER / (test_count - planted_count) / EXPLORE_POLICIES);
+	planted_histories();
+	for (unsigned i = 0; i < planted_count; i++)
+		find_planted(&tests[i], seed);
+	for (unsigned i = planted_count; i < test_count; i++) {
+		uint64_t schedules = total.schedules;
+		uint64_t steps = total.steps;
+		uint64_t from = processor_ns();
+		for (int p = 0; p < EXPLORE_POLICIES; p++)
+			if (!run_for(&tests[i], (enum explore_policy)p, seed + i * BATCH_MOST,
+				     slice))
+				return false;
+		schedules = total.schedules - schedules;
+		printf("%-32s %9" PRIu64 " schedules, %4" PRIu64 " steps each, %6.0f/s\n",
+		       tests[i].name, schedules, (total.steps - steps) / schedules,
+		       (double)schedules * 1e9 / (double)(processor_ns() - from));
+	}
+	double took = (double)(processor_ns() - began) / 1e9;
+	printf("%" PRIu64 " schedules in %.1f s, %.0f/s; %.1f M steps/s, %.1f M switches/s\n",
+	       total.schedules, took, (double)total.schedules / took,
+	       (double)total.steps / took / 1e6, (double)total.switches / took / 1e6);
+	return true;
+}
+
+/* ---- the command line ---- */
+
+struct request {
+	struct test *test;
+	unsigned policy; /* EXPLORE_POLICIES: all */
+	uint64_t seed;
+	uint64_t count; /* 0: as many as fit in the time */
+	double seconds;
+	bool trace;
+	bool brief;
+};
+
+static bool run_request(const struct request *request)
+{
+	struct explore_outcome outcome;
+	for (int p = 0; p < EXPLORE_POLICIES; p++) {
+		if (request->policy != EXPLORE_POLICIES && request->policy != (unsigned)p)
+			continue;
+		enum explore_policy policy = (enum explore_policy)p;
+		if (request->count == 0 &&
+		    !run_for(request->test, policy, request->seed,
+			     (uint64_t)(request->seconds * 1e9 / EXPLORE_POLICIES)))
+			return false;
+		for (uint64_t i = 0; i < request->count; i++) {
+			FILE *trace = request->trace ? stdout : NULL;
+			bool fine = run_one(request->test, policy, request->seed + i, trace,
+					    &outcome);
+			if (request->brief) {
+				print_outcome(stdout, &outcome);
+			} else if (!fine) {
+				print_failure(&outcome);
+			} else if (request->count == 1) {
+				if (request->test->scenario)
+					play_describe(stdout);
+				print_outcome(stdout, &outcome);
+			}
+			if (!fine)
+				return false;
+		}
+	}
+	if (!request->brief)
+		printf("%" PRIu64 " schedules\n", total.schedules);
+	return true;
+}
+
+static int usage(const char *wrong)
+{
+	fprintf(stderr,
+		"%s: %s\nusage: %s [--seconds S] [--list] [--test NAME [--policy P] [--seed N "
+		"[--count N]] [--trace]]\n",
+		program_invocation_short_name, wrong, program_invocation_short_name);
+	return 2;
+}
+
+static bool read_option(struct request *request, const char *option, const char *value)
+{
+	if (strcmp(option, "--seconds") == 0) {
+		request->seconds = strtod(value, NULL);
+		return request->seconds > 0;
+	}
+	if (strcmp(option, "--seed") == 0) {
+		request->seed = strtoull(value, NULL, 0);
+		request->count = request->count ? request->count : 1;
+		return true;
+	}
+	if (strcmp(option, "--count") == 0) {
+		request->count = strtoull(value, NULL, 0);
+		return request->count > 0;
+	}
+	if (strcmp(option, "--policy") == 0) {
+		for (request->policy = 0; request->policy < EXPLORE_POLICIES; request->policy++)
+			if (strcmp(value, explore_policies[request->policy]) == 0)
+				return true;
+	}
+	if (strcmp(option, "--test") == 0) {
+		for (unsigned i = 0; i < test_count; i++)
+			if (strcmp(value, tests[i].name) == 0)
+				request->test = &tests[i];
+		return request->test != NULL;
+	}
+	return false;
+}
+
+int main(int argc, char **argv)
+{
+	struct request request = {.policy = EXPLORE_POLICIES,
+				  .seconds = SECONDS,
+				  .seed = suite_seed()};
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	ssize_t length = readlink("/proc/self/exe", now.self, sizeof(now.self) - 1);
+	suite_check(length > 0);
+	report_deaths();
+	list_tests();
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--list") == 0) {
+			for (unsigned t = 0; t < test_count; t++)
+				puts(tests[t].name);
+			return 0;
+		}
+		if (strcmp(argv[i], "--trace") == 0)
+			request.trace = true;
+		else if (strcmp(argv[i], "--brief") == 0)
+			request.brief = true;
+		else if (i + 1 == argc || !read_option(&request, argv[i], argv[i + 1]))
+			return usage(argv[i]);
+		else
+			i++;
+	}
+	bool fine = request.test ? run_request(&request) : run_all(request.seconds, request.seed);
+	return fine ? 0 : 1;
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The calm authors */
+/* What setting up and judging a schedule (play.c) shares with playing it (act.c). */
+#ifndef TESTS_EXPLORE_ACT_H
+#define TESTS_EXPLORE_ACT_H
+
+#include "explore/play.h"
+
+#include <calm/calm.h>
+
+#define ACT_ACTS 10
+#define ACT_KEYS 4 /* keys that are told apart; the others are fillers */
+/* Values: 1 … 63 are the acts', the rest the fillers'. */
+#define ACT_FILLER 64
+#define ACT_VALUES 256
+#define ACT_FILLERS (ACT_VALUES - ACT_FILLER)
+
+/* A value that was given to the map. */
+struct act_item {
+	uint8_t offered;  /* to a verb */
+	uint8_t accepted; /* the verb said that it is the map's now */
+	uint8_t released;
+	uint8_t holders; /* sections and snapshots that may see it */
+};
+
+struct act {
+	char verb;
+	uint8_t key;
+};
+
+struct act_snapshot {
+	calm_snapshot *handle; /* NULL: none is open */
+	uint32_t begin, end;   /* of its opening */
+	bool read;             /* state is known */
+	history_state state;
+	uint64_t held; /* values */
+};
+
+struct act_fiber {
+	unsigned count;
+	struct act acts[ACT_ACTS];
+	unsigned seen[ACT_KEYS]; /* what the fiber last saw bound to a key */
+	struct act_snapshot snapshots[2];
+	unsigned depth; /* of read sections */
+	uint64_t held;  /* values loaded in them */
+};
+
+/* One schedule; everything but the items is all zero at its start. */
+struct act_stage {
+	calm_map *map;
+	unsigned keys;
+	unsigned base;    /* the number of key 0 */
+	unsigned fillers; /* bound */
+	bool bytes;
+	bool releases;
+	bool clears;     /* some act may clear the map */
+	bool budget;     /* a snapshot may be ousted, and what it saw be released */
+	unsigned values; /* given out */
+	uint8_t groups;
+	struct act_fiber fibers[PLAY_FIBERS];
+	struct history history;
+};
+
+extern struct act_stage stage;
+extern struct act_item act_items[ACT_VALUES];
+
+/* The key of number n: keys are numbered from stage.base, fillers from ACT_FILLER. */
+calm_key act_key(unsigned number);
+void *act_value(unsigned id);
+/* The map's release function. */
+void act_release(void *value, void *context);
+/* A value for an act to store. */
+unsigned act_new_value(void);
+/* Which value the map gave; 0, and a failure, if nobody stored it. */
+unsigned act_id(const void *value);
+/* Adds to the values that somebody may look at, and lets them all go. */
+void act_hold(uint64_t *held, unsigned id);
+void act_let_go(uint64_t *held);
+
+/* ---- the history ---- */
+
+struct history_event act_begin(unsigned fiber, enum history_verb verb, unsigned key);
+/* The call is over: ends the event and records it. */
+void act_answered(struct history_event *event, calm_status status, unsigned result);
+void act_record(const struct history_event *event);
+
+/* ---- seeing all keys (act_see.c) ---- */
+
+/* What a traversal sees. */
+struct act_view {
+	history_state state;
+	unsigned fillers;
+	bool yields; /* others run between two bindings */
+	uint64_t filler_seen[(ACT_FILLERS + 63) / 64];
+};
+
+/* A calm_visit_fn; the context is a view. */
+int act_visit(calm_key key, void *value, void *view);
+/* Ends a traversal that saw one instant: the fillers are all there, or none. */
+void act_viewed(struct act_view *view);
+
+void act_walk(unsigned fiber);
+void act_live_walk(unsigned fiber);
+void act_drain(unsigned fiber);
+/* The acts N E G K Q; the lower-case ones on the second snapshot. */
+void act_on_snapshot(unsigned fiber, char verb);
+void act_close(struct act_snapshot *snapshot);
+
+/* A fiber's program: what explore_run runs. */
+void act_run(unsigned fiber, void *context);
+
+#endif

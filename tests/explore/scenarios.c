@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The calm authors */
+/*
+ * The scenarios. Each kind of map plays those it can; what a letter means: play.h.
+ *
+ * Short ones bite most: a schedule of few accesses is explored more densely, and more of them are
+ * run. So what can go wrong between two or three acts has a scenario of two or three acts, and the
+ * open ones (no programs) are there for what nobody thought of.
+ */
+#include "explore/play.h"
+
+#define SNAPSHOTS PLAY_SNAPSHOTS
+
+#define WRITES "SSWIDTCXU"
+#define ACTS "LLSWIDTCXU"
+#define GROWTH "LIIDS"
+
+const struct scenario scenarios[] = {
+	/* Single keys. */
+	{"one-key", 0, 1, ACTS, {NULL}},
+	{"two-keys", 0, 2, ACTS "Z", {NULL}},
+	{"insert-insert", 0, 1, WRITES, {"I0 L0", "I0 D0", NULL}},
+	{"delete-insert", 0, 1, WRITES, {"D0 I0", "* L0", NULL}},
+	{"compare", 0, 1, WRITES, {"C0 C0", "C0 X0", "*"}},
+	{"clear", 0, 3, WRITES, {"S0 S1 L0", "Z L1", "* L2"}},
+	{"live-walk", 0, 3, WRITES, {"V", "* *", "* *"}},
+
+	/* While it grows or shrinks. */
+	{"grow", PLAY_GROWS, 4, GROWTH, {NULL}},
+	{"grow-read", PLAY_GROWS, 4, GROWTH, {"I0 I1", "L0 L1 L0", "I2 L1"}},
+	{"grow-delete", PLAY_GROWS, 4, GROWTH, {"I0 I1 I2", "D0 I0 L2", NULL}},
+	{"grow-walk", PLAY_GROWS, 4, GROWTH, {"V", "I0 I1", "I2 *"}},
+	{"shrink", PLAY_SHRINKS, 3, GROWTH, {"D0 D1", "L0 L1", "* D2"}},
+
+	/* Values go when nobody can see them, and threads come and go. */
+	{"sections", PLAY_RELEASES, 2, WRITES, {"( L0 L1 )", "* * *", "* * F"}},
+	{"long-section", PLAY_RELEASES, 1, WRITES, {"( L0 L0", "S0 S0 S0 S0 S0", "( L0 ) F"}},
+	{"exits", PLAY_EXITS, 2, ACTS, {NULL}},
+	{"exits-releases", PLAY_EXITS | PLAY_RELEASES, 1, WRITES, {"S0 S0", "( L0 ) D0", "S0 F"}},
+	{"exits-inside", PLAY_EXITS | PLAY_RELEASES, 1, WRITES, {"( L0 O", "S0 S0 S0 F", "S0 ( O"}},
+
+	/* Snapshots: as few acts as can show a cut that is none. */
+	{"cut", SNAPSHOTS, 2, WRITES, {"N E Q", "S0 S1", NULL}},
+	{"cut-load", SNAPSHOTS, 1, WRITES, {"N E Q", "S0", "L0 L0"}},
+	{"cut-one-key", SNAPSHOTS, 1, WRITES, {"N E Q L0", "* *", "*"}},
+	{"cut-reread", SNAPSHOTS, 2, WRITES, {"N E G Q", "* *", "* *"}},
+	{"cut-cursor", SNAPSHOTS, 2, WRITES, {"N K E Q", "* *", "* *"}},
+	{"cut-three", SNAPSHOTS, 3, WRITES, {"L? N G E L?", "* * *", "* * *"}},
+	{"two-snapshots", SNAPSHOTS, 2, WRITES, {"N n E e Q e", "* * *", NULL}},
+	{"two-owners", SNAPSHOTS, 2, WRITES, {"N E E Q", "S0 S1 *", "N E Q"}},
+	{"reopened", SNAPSHOTS, 2, WRITES, {"N E Q N E Q", "* * *", "* *"}},
+	{"many-stamps", SNAPSHOTS, 2, WRITES, {"N Q N Q N Q N E", "* * *", "N E n Q e"}},
+	{"walk", SNAPSHOTS, 3, WRITES, {"P", "* *", "* *"}},
+	{"walk-beside", SNAPSHOTS, 2, WRITES, {"P P", "N E E Q", "* * *"}},
+	{"cut-grow", SNAPSHOTS | PLAY_GROWS, 4, GROWTH, {"N E G Q", "I0 I1", "I2 *"}},
+	{"open-grow", SNAPSHOTS | PLAY_GROWS, 4, GROWTH, {"N S3 I0 I1 E Q", "* *", NULL}},
+	{"walk-grow", SNAPSHOTS | PLAY_GROWS, 4, GROWTH, {"P", "I0 I1", "I2 *"}},
+	{"cut-shrink", SNAPSHOTS | PLAY_SHRINKS, 3, GROWTH, {"N E E Q", "D0 D1", "D2 *"}},
+	{"cut-clear", SNAPSHOTS, 3, WRITES, {"N E G Q", "S0 Z S1", "* *"}},
+	{"cut-clear-grow", SNAPSHOTS | PLAY_GROWS, 4, GROWTH, {"N E Q", "I0 I1 Z", "I2 *"}},
+	{"drain", SNAPSHOTS, 3, WRITES, {"R L0", "* *", "N E Q"}},
+	{"cut-releases", SNAPSHOTS | PLAY_RELEASES, 2, WRITES, {"N E G Q", "* * * F", "* *"}},
+	{"nested-releases",
+	 SNAPSHOTS | PLAY_RELEASES,
+	 1,
+	 WRITES,
+	 {"N E n e Q e q", "* * * *", "S0"}},
+	{"cut-exits", SNAPSHOTS | PLAY_EXITS, 2, WRITES, {"N E Q", "* *", "* *"}},
+	{"budget", SNAPSHOTS | PLAY_BUDGET, 2, WRITES, {"N E E", "n S0 e q", "* *"}},
+
+	/* Many keys in one step. */
+	{"apply", PLAY_APPLY, 3, WRITES, {"A0 L1", "A1 L0", "* B0"}},
+	{"cut-apply", PLAY_APPLY | SNAPSHOTS, 3, WRITES, {"N E E Q", "A0 B1", "* *"}},
+	{"cut-apply-grow", PLAY_APPLY | SNAPSHOTS | PLAY_GROWS, 4, GROWTH, {"N E Q", "A0 A2", "*"}},
+};
+
+const unsigned scenario_count = sizeof(scenarios) / sizeof(scenarios[0]);
