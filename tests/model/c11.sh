@@ -14,7 +14,7 @@ command -v cc >/dev/null || { echo 'skipped: no cc'; exit 77; }
 work=$(mktemp -d) || exit 2
 trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM
-executions=1000000 search=2000000 passed=0 failed=0
+executions=1000000 argued=300000 search=2000000 passed=0 failed=0
 relacy=yes
 echo '#include <relacy/relacy.hpp>' | c++ -std=gnu++11 -w -fsyntax-only -x c++ - 2>/dev/null || relacy=''
 
@@ -32,10 +32,9 @@ fail() {
 # strict FILE OPTION...: compiles FILE as C11 with every warning an error.
 strict() { cc -std=c11 -Wall -Wextra -pedantic -Werror -O2 -pthread "$@" >"$work/log" 2>&1; }
 
-# execute NAME MUTATION WANTED: WANTED is holds or broken.
+# execute NAME MUTATION WANTED EXECUTIONS: WANTED is holds or broken.
 execute() {
-	number=$search
-	[ "$3" = broken ] || number=$executions
+	number=$4
 	"$work/weak" "$number" "$2" >"$work/log" 2>&1
 	code=$?
 	broken=$(sed -n 's/^iteration: //p' "$work/log" | head -n 1)
@@ -65,12 +64,12 @@ for file; do
 		fail "$name" 'does not compile with Relacy'
 		continue
 	fi
-	execute "$name" NONE holds
+	execute "$name" NONE holds $executions
 	for mutation in $(named "$file" mutation); do
-		execute "$name $mutation" "$mutation" broken
+		execute "$name $mutation" "$mutation" broken $search
 	done
 	for mutation in $(named "$file" equivalent); do
-		execute "$name $mutation" "$mutation" holds
+		execute "$name $mutation" "$mutation" holds $argued
 	done
 done
 if [ $relacy ]; then

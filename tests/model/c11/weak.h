@@ -3,13 +3,14 @@
 /*
  * What the harnesses here are written in, so that one text can be run three ways:
  *   C11      atomics and pthreads, as a program that repeats itself: what CI compiles and runs.
- *   GenMC    the same once (-DRUNS=1): every execution that RC11 allows. By hand, docs/design/models.md.
+ *   GenMC    the same once (-DGENMC -DRUNS=1): every execution that RC11 allows. By hand, see
+ *            docs/design/models.md.
  *   Relacy   as C++ (-x c++): random executions of the C++11 memory model, stale loads and data races
  *            included, on one core; CI runs it where Debian's relacy-dev is installed.
  *
  * A harness defines THREADS, MUTATIONS(X), struct world, set_up() and run(i) around this file, which
- * it includes after MUTATIONS and before world, and ends with MAIN. ORDER(X, right,
- * wrong) is the order `right` unless mutation X is asked for: by -DMUTATE=X, by name with Relacy.
+ * it includes after MUTATIONS and before world, and ends with MAIN. ORDER(X, right, wrong) is the order
+ * `right` unless mutation X is asked for: by -DMUTATE=X, by name with Relacy.
  * CHOOSE(n), once in set_up(): which of n scenarios; with GenMC -DSCENARIO=0 and so on.
  *
  * Not modelled: what Relacy cannot show: a store that takes effect before an earlier load (load
@@ -51,10 +52,11 @@ typedef rl::var<unsigned> plain;
 
 #else
 
+#undef NDEBUG
+#include <assert.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #define relaxed memory_order_relaxed
@@ -79,19 +81,17 @@ typedef unsigned plain;
 #define ADD(p, v, order) atomic_fetch_add_explicit((p), (v), (order))
 #define GET(p) (*(p))
 #define PUT(p, v) (*(p) = (v))
+#ifdef GENMC
+#define PAUSE() ((void)0)
+#else
 #define PAUSE() sched_yield()
+#endif
 #ifdef SCENARIO
 #define CHOOSE(n) SCENARIO
 #else
 #define CHOOSE(n) ((unsigned)rand() % (n)) /* outside of the threads */
 #endif
-#define CHECK(condition) ((condition) ? (void)0 : failed(#condition, __LINE__))
-
-static inline void failed(const char *what, int line)
-{
-	fprintf(stderr, "line %d: not so: %s\n", line, what);
-	abort();
-}
+#define CHECK(condition) assert(condition)
 
 #endif
 
