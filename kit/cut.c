@@ -154,11 +154,39 @@ void kit_cut_free(struct kit_cut *cut)
 	*cut = (struct kit_cut){0};
 }
 
+/* The preload of a map whose writes copy it. */
+static calm_status preload_at_once(struct kit_cut *cut, calm_map *map)
+{
+	calm_change *changes = calloc(cut->entries, sizeof *changes);
+	size_t n = 0;
+
+	if (changes == NULL)
+		return CALM_ENOMEM;
+	for (uint64_t e = cut->touched; e < cut->entries; e++)
+		changes[n++] = (calm_change){kit_cut_key(cut, e), kit_cut_untouched(e), false};
+	for (unsigned w = 0; w < cut->writers; w++) {
+		const struct kit_cut_writer *writer = &cut->writer[w];
+		for (uint64_t number = 1; number <= writer->n; number++)
+			changes[n++] = (calm_change){
+				kit_cut_key(cut, kit_cut_entry_of(writer, number)),
+				kit_cut_value(w, number), !kit_cut_stores_of(cut, writer, number)};
+	}
+	calm_status status = calm_map_apply(map, n, changes);
+	for (unsigned w = 0; w < cut->writers && status == CALM_OK; w++) {
+		atomic_store(&cut->writer[w].started, cut->writer[w].n);
+		atomic_store(&cut->writer[w].finished, cut->writer[w].n);
+	}
+	free(changes);
+	return status;
+}
+
 calm_status kit_cut_preload(struct kit_cut *cut, calm_map *map)
 {
 	struct kit_cut_report report = {0};
 	calm_status status;
 
+	if (strcmp(calm_map_kind(map), "cowmap") == 0)
+		return preload_at_once(cut, map);
 	for (uint64_t e = cut->touched; e < cut->entries; e++) {
 		status = calm_map_store(map, kit_cut_key(cut, e), kit_cut_untouched(e));
 		if (status < 0)

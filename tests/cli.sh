@@ -134,11 +134,15 @@ while read -r plant kind fault; do
 done <<'END'
 twice lockmap twice
 twice syncmap twice
+twice shardmap twice
+twice cowmap twice
 missing lockmap untouched
 missing syncmap untouched
 lost lockmap prefix
 lost syncmap lost
+lost shardmap lost
 torn lockmap new\|prefix
+torn cowmap new\|prefix
 torn syncmap new
 old lockmap old\|prefix
 old syncmap old

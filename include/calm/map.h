@@ -85,10 +85,20 @@ CALM_API calm_status calm_syncmap_create(calm_map **out, const calm_options *opt
  */
 CALM_API calm_status calm_lockmap_create(calm_map **out, const calm_options *options);
 
-/* options.shards tables with a lock each, chosen by hash. No snapshots. */
+/*
+ * options.shards tables with a lock each, chosen by hash. No snapshots. clear takes all locks and is
+ * one step. each visits one shard after the other, as it was at one instant; if the map has
+ * options.release, a shard's visits share a read section. Room is shared out, so reserve and
+ * capacity may leave a table short of it.
+ */
 CALM_API calm_status calm_shardmap_create(calm_map **out, const calm_options *options);
 
-/* An immutable table behind one atomic pointer; a write copies it. For small, rarely changed maps. */
+/*
+ * An immutable table behind one atomic pointer; a write that changes something copies it: O(n).
+ * Writers that wait have their changes done by the next copy. calm_map_apply changes many keys with
+ * one. For small, rarely changed maps. Of snapshot_budget, a table counts once however many
+ * snapshots share it, and not while it is still the map's.
+ */
 CALM_API calm_status calm_cowmap_create(calm_map **out, const calm_options *options);
 
 /* A large immutable base and a small delta, merged while traversed; compacted in the background. */

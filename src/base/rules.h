@@ -15,7 +15,7 @@ enum calm__rule {
 	/* hashmap.c, hashmap.h */
 	RULE_GET_WAITS,        /* a get waits for a writer that a snapshot may have overtaken */
 	RULE_GET_CHECKS,       /* a get looks at the header again */
-	RULE_DELETE_RENEWS,    /* a delete changes the version */
+	RULE_RENEWS,           /* freeing and filling a slot change the version */
 	RULE_EPOCH_IN_LOCK,    /* the epoch is loaded inside the lock */
 	RULE_STAMP_FIRST,      /* the stamp is stored before the change */
 	RULE_IMAGE_FIRST,      /* the image is published before the stamp */

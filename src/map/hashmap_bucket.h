@@ -136,14 +136,15 @@ INLINE void calm__slot_fill(struct calm__line *line, unsigned at, uint64_t store
 INLINE uint64_t calm__bucket_insert(const struct calm__slot *hole, uint64_t header, uint64_t stored,
 				    uint64_t hash, void *value)
 {
+	uint64_t version = rule(RENEWS) ? LINE_VERSION : 0;
 	calm__slot_fill(hole->line, hole->at, stored, value);
 	if (hole->number == 0)
-		return calm__line_take(header, hole->at, calm__tag(hash)) + LINE_VERSION;
+		return calm__line_take(header, hole->at, calm__tag(hash)) + version;
 	/* order: none - changed under the lock. */
 	uint64_t own = load_relaxed(&hole->line->header);
 	/* order: hash.overflow release -> find_overflow(), copy_bucket(): the slot is filled. */
 	store_release(&hole->line->header, calm__line_take(own, hole->at, calm__tag(hash)));
-	return header + LINE_VERSION;
+	return header + version;
 }
 
 /* A free line becomes the first that overflows from the bucket, with room for one at its first slot. */
@@ -170,7 +171,7 @@ void calm__bucket_unchain(const struct calm__locked *locked, uint32_t number, ui
 INLINE uint64_t calm__bucket_remove(const struct calm__locked *locked, const struct calm__slot *hit,
 				    uint64_t header, uint32_t *empty)
 {
-	uint64_t version = rule(DELETE_RENEWS) ? LINE_VERSION : 0;
+	uint64_t version = rule(RENEWS) ? LINE_VERSION : 0;
 	*empty = 0;
 	if (hit->number == 0)
 		return calm__line_leave(header, hit->at) + version;

@@ -9,18 +9,6 @@ calm_status calm_treemap_create(calm_map **out, const calm_options *options)
 	return out ? CALM_EUNSUPPORTED : CALM_EINVAL;
 }
 
-calm_status calm_shardmap_create(calm_map **out, const calm_options *options)
-{
-	(void)options;
-	return out ? CALM_EUNSUPPORTED : CALM_EINVAL;
-}
-
-calm_status calm_cowmap_create(calm_map **out, const calm_options *options)
-{
-	(void)options;
-	return out ? CALM_EUNSUPPORTED : CALM_EINVAL;
-}
-
 calm_status calm_deltamap_create(calm_map **out, const calm_options *options)
 {
 	(void)options;

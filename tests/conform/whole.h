@@ -108,13 +108,29 @@ static void size_is_exact_when_quiet(void **state)
 	suite_end(map, NULL, NULL);
 }
 
+/*
+ * For the tests of room: a shardmap's is spread over its tables as a good hash spreads keys. So
+ * with a seed that does not leave that to chance, and with a narrow hash, in one table.
+ */
+static calm_options roomy_options(const struct suite *on)
+{
+	calm_options options = suite_options(on);
+	options.seed = 1;
+#ifdef SUITE_NARROW_HASH
+	options.shards = 1;
+#endif
+	return options;
+}
+
 /* Room that was asked for is there: filling it grows no table. */
 static void reserve(void **state)
 {
 	const struct suite *on = *state;
-	calm_map *map = suite_map(on, NULL, NULL);
+	const calm_options options = roomy_options(on);
+	calm_map *map = NULL;
 	calm_stats before;
 	calm_stats after;
+	assert_int_equal(on->kind->create(&map, &options), CALM_OK);
 	fill(on, map, 50, 0);
 	assert_int_equal(calm_map_reserve(map, 0), CALM_OK);
 	assert_int_equal(calm_map_reserve(map, 10), CALM_OK);
@@ -134,7 +150,7 @@ static void reserve(void **state)
 static void capacity(void **state)
 {
 	const struct suite *on = *state;
-	calm_options options = suite_options(on);
+	calm_options options = roomy_options(on);
 	calm_map *map = NULL;
 	calm_stats stats;
 	options.capacity = MANY;
