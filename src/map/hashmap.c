@@ -60,18 +60,17 @@ INLINE bool same_version(struct calm__line *line, uint64_t header)
 
 /*
  * In what overflowed, looking at the bucket's header after each line, so that a line that has gone
- * elsewhere leads nowhere. False: it changed.
+ * elsewhere leads nowhere. CHANGED: so it did.
  */
-static bool find_overflow(const struct calm__keys *keys, struct calm__hash_table *table,
-			  struct calm__line *bucket, uint64_t header, calm_key key, uint64_t hash,
-			  void **value, calm_status *status)
+static calm_status find_overflow(const struct calm__keys *keys, struct calm__hash_table *table,
+				 struct calm__line *bucket, uint64_t header, calm_key key,
+				 uint64_t hash, void **value)
 {
-	*status = CALM_ABSENT;
 	/* order: hash.chain acquire <- calm__bucket_extend(), calm__bucket_unchain(): the line. */
 	uint32_t number = load_acquire(&bucket->overflow);
 	while (same_version(bucket, header)) {
 		if (number == 0)
-			return true;
+			return CALM_ABSENT;
 		struct calm__line *line = calm__overflow(table, number);
 		/* order: hash.overflow acquire <- calm__bucket_insert(): the slots it names. */
 		uint64_t own = load_acquire(&line->header);
@@ -81,16 +80,15 @@ static bool find_overflow(const struct calm__keys *keys, struct calm__hash_table
 			/* order: hash.slot acquire <- calm__slot_fill(): what the value points to. */
 			void *found = load_acquire(&line->slots[__builtin_ctz(match)].value);
 			if (!same_version(bucket, header))
-				return false;
+				return CALM_CHANGED;
 			*value = found;
-			*status = CALM_OK;
-			return true;
+			return CALM_OK;
 		}
 		/* order: hash.chain acquire <- calm__bucket_extend(), calm__bucket_unchain(): the
 		 * next line. */
 		number = load_acquire(&line->overflow);
 	}
-	return false;
+	return CALM_CHANGED;
 }
 
 /* A locked or moved bucket. True: read it; false: look again. */
@@ -137,9 +135,9 @@ INLINE calm_status load_key(struct calm__hashmap *map, calm_key key, uint64_t ha
 			if (likely(same_version(line, header)))
 				return CALM_ABSENT;
 		} else {
-			calm_status status;
-			if (likely(find_overflow(&map->base.keys, table, line, header, key, hash,
-						 value, &status)))
+			calm_status status = find_overflow(&map->base.keys, table, line, header,
+							   key, hash, value);
+			if (likely(status != CALM_CHANGED))
 				return status;
 		}
 	}
@@ -261,10 +259,9 @@ struct attempt {
 
 /* Under the lock, with nothing changed yet. *saves: an image must be saved, and has room. */
 INLINE enum need look_ahead(struct calm__hashmap *map, const struct calm__self *self,
-			    const struct calm__locked *locked, uint64_t hash, uint64_t epoch,
-			    struct attempt *attempt, bool *saves)
+			    const struct calm__locked *locked, struct attempt *attempt, bool *saves)
 {
-	*saves = calm__bucket_needs_image(map, locked, hash, epoch);
+	*saves = calm__bucket_needs_image(map, locked);
 	if (likely(!*saves))
 		return NEED_NOTHING;
 	attempt->entries = calm__bucket_count(locked);
@@ -273,13 +270,13 @@ INLINE enum need look_ahead(struct calm__hashmap *map, const struct calm__self *
 }
 
 INLINE enum need write_locked(struct calm__hashmap *map, struct calm__self *self,
-			      const struct calm__locked *locked, calm_key key, uint64_t hash,
-			      struct attempt *attempt, uint64_t epoch, const bool bytes)
+			      const struct calm__locked *locked, calm_key key,
+			      struct attempt *attempt, const bool bytes)
 {
 	struct calm__write *write = attempt->write;
 	struct calm__slot hit;
 	struct calm__slot hole;
-	calm__bucket_find(&map->base.keys, locked, key, hash, bytes, &hit, &hole);
+	calm__bucket_find(&map->base.keys, locked, key, locked->hash, bytes, &hit, &hole);
 	bool present = hit.line != NULL;
 	/* order: none - changed under the lock. */
 	write->previous = present ? load_relaxed(&hit.line->slots[hit.at].value) : NULL;
@@ -295,7 +292,7 @@ INLINE enum need write_locked(struct calm__hashmap *map, struct calm__self *self
 			need = NEED_LINE;
 	}
 	if (need == NEED_NOTHING && effect != CALM__LEAVE)
-		need = look_ahead(map, self, locked, hash, epoch, attempt, &saves);
+		need = look_ahead(map, self, locked, attempt, &saves);
 	if (effect == CALM__LEAVE || unlikely(need != NEED_NOTHING)) {
 		attempt->table = locked->table;
 		calm__unlock_bucket(locked, locked->header);
@@ -305,27 +302,27 @@ INLINE enum need write_locked(struct calm__hashmap *map, struct calm__self *self
 	}
 
 	if (!rule(IMAGE_FIRST))
-		calm__bucket_stamp(locked, epoch);
+		calm__bucket_stamp(locked);
 	if (unlikely(saves))
-		calm__bucket_save(map, self, locked, hash, epoch);
+		calm__bucket_save(map, self, locked);
 	if (rule(STAMP_FIRST))
-		calm__bucket_stamp(locked, epoch);
+		calm__bucket_stamp(locked);
 	struct calm__unlinked unlinked = {0};
 	uint64_t header;
 	if (present) {
-		header = calm__bucket_change(map, locked, &hit, effect, write->value, epoch,
-					     &unlinked, bytes);
+		header = calm__bucket_change(map, locked, &hit, effect, write->value, &unlinked,
+					     bytes);
 	} else {
 		uint64_t stored = bytes ? (uint64_t)(uintptr_t)attempt->record : calm_key_word(key);
-		header = calm__bucket_bind(map, locked, &hole, extension, stored, hash,
-					   write->value, epoch, bytes);
+		header = calm__bucket_bind(map, locked, &hole, extension, stored, write->value,
+					   bytes);
 		attempt->record = NULL;
 	}
 	if (!rule(STAMP_FIRST))
-		calm__bucket_stamp(locked, epoch);
+		calm__bucket_stamp(locked);
 	calm__unlock_bucket(locked, header);
 	if (present)
-		calm__bucket_displace(map, self, locked, &unlinked, write->previous, epoch);
+		calm__bucket_displace(map, self, locked, &unlinked, write->previous);
 	if (!present || effect == CALM__REMOVE) {
 		int64_t count = calm__stripes_add(&locked->table->generation->count, self,
 						  present ? -1 : 1);
@@ -343,14 +340,18 @@ INLINE enum need write_once(struct calm__hashmap *map, struct calm__self *self, 
 	/* order: hash.next acquire <- calm__hashmap_start(): the table. */
 	if (unlikely(load_acquire(&table->next) != NULL))
 		calm__hashmap_help(map, self, table, hash);
-	uint64_t early = calm__snaps_now(&map->snaps);
+	uint64_t epoch = 0;
+	if (!rule(EPOCH_IN_LOCK))
+		epoch = calm__snaps_now(&map->snaps);
 	struct calm__locked locked = calm__lock_bucket(table, hash);
-	uint64_t epoch = rule(EPOCH_IN_LOCK) ? calm__snaps_now(&map->snaps) : early;
+	if (rule(EPOCH_IN_LOCK))
+		epoch = calm__snaps_now(&map->snaps);
+	locked.epoch = epoch;
 	if (unlikely(!calm__still_current(map, locked.table))) {
 		calm__unlock_bucket(&locked, locked.header);
 		return NEED_AGAIN;
 	}
-	return write_locked(map, self, &locked, key, hash, attempt, epoch, bytes);
+	return write_locked(map, self, &locked, key, attempt, bytes);
 }
 
 /* Outside all sections and locks. False: no memory. */

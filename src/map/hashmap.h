@@ -234,6 +234,8 @@ struct calm__locked {
 	struct calm__hash_table *table;
 	struct calm__line *line;
 	uint64_t header; /* as it was, without the lock */
+	uint64_t hash;   /* that it was looked for by */
+	uint64_t epoch;  /* found inside the lock; the locker sets it */
 };
 
 /* Waits for the holder of a lock that is held for some ten nanoseconds, if it is running. */
@@ -262,7 +264,7 @@ static inline struct calm__locked calm__lock_bucket(struct calm__hash_table *tab
 			/* order: hash.publish acquire <- calm__unlock_bucket(): the last holder's
 			 * changes. sc: the lock comes before the epoch's load, see snap.epoch. */
 		} else if (likely(cas_sc(&line->header, &header, header | LINE_LOCK))) {
-			return (struct calm__locked){table, line, header};
+			return (struct calm__locked){table, line, header, hash, 0};
 		}
 	}
 }

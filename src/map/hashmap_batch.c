@@ -28,7 +28,6 @@ struct item {
 /* One bucket, with the items from first to end. */
 struct target {
 	struct calm__locked locked; /* its header as the next change finds it */
-	uint64_t epoch;
 	size_t first;
 	size_t end;
 	int64_t added;
@@ -78,11 +77,11 @@ static void lock_all(struct batch *batch)
 		*target = (struct target){.first = i, .end = i + 1};
 		target->locked = calm__lock_bucket(table, hash);
 		if (!rule(ONE_EPOCH))
-			target->epoch = calm__snaps_now(&batch->map->snaps);
+			target->locked.epoch = calm__snaps_now(&batch->map->snaps);
 	}
 	uint64_t epoch = calm__snaps_now(&batch->map->snaps);
 	for (size_t i = 0; i < batch->buckets && rule(ONE_EPOCH); i++)
-		batch->targets[i].epoch = epoch;
+		batch->targets[i].locked.epoch = epoch;
 }
 
 static void unlock_all(struct batch *batch)
@@ -145,8 +144,7 @@ static bool have_all(struct batch *batch)
 		struct target *target = &batch->targets[i];
 		if (!calm__still_current(map, target->locked.table) || !take_spares(batch, target))
 			return false;
-		target->saves = calm__bucket_needs_image(map, &target->locked,
-							 hash_of(batch, target), target->epoch);
+		target->saves = calm__bucket_needs_image(map, &target->locked);
 		if (target->saves)
 			bytes += calm__image_size(calm__bucket_count(&target->locked));
 	}
@@ -189,6 +187,7 @@ static void change(struct batch *batch, struct target *target, struct item *item
 	struct calm__slot hit;
 	struct calm__slot hole;
 	struct calm__locked *locked = &target->locked;
+	locked->hash = item->hash; /* any of the bucket's */
 	calm__bucket_find(&map->base.keys, locked, wanted->key, item->hash, of_bytes(batch), &hit,
 			  &hole);
 	if (hit.line) {
@@ -196,7 +195,7 @@ static void change(struct batch *batch, struct target *target, struct item *item
 		item->previous = load_relaxed(&hit.line->slots[hit.at].value);
 		locked->header = calm__bucket_change(
 			map, locked, &hit, wanted->remove ? CALM__REMOVE : CALM__PUT, wanted->value,
-			target->epoch, &item->unlinked, of_bytes(batch));
+			&item->unlinked, of_bytes(batch));
 		target->added -= wanted->remove;
 	} else if (!wanted->remove) {
 		uint32_t extension = hole.line ? 0 : target->spare;
@@ -208,8 +207,7 @@ static void change(struct batch *batch, struct target *target, struct item *item
 						  : calm_key_word(wanted->key);
 		item->record = NULL;
 		locked->header = calm__bucket_bind(map, locked, &hole, extension, stored,
-						   item->hash, wanted->value, target->epoch,
-						   of_bytes(batch));
+						   wanted->value, of_bytes(batch));
 		target->added++;
 	}
 	/* order: hash.publish release -> load_key(): a get that began before looks again. */
@@ -230,9 +228,8 @@ static void change_all(struct batch *batch)
 	for (size_t i = 0; i < batch->buckets; i++) {
 		struct target *target = &batch->targets[i];
 		if (target->saves)
-			calm__bucket_save(batch->map, batch->self, &target->locked,
-					  hash_of(batch, target), target->epoch);
-		calm__bucket_stamp(&target->locked, target->epoch);
+			calm__bucket_save(batch->map, batch->self, &target->locked);
+		calm__bucket_stamp(&target->locked);
 		for (size_t k = target->first; k < target->end; k++)
 			change(batch, target, &batch->items[k]);
 	}
@@ -245,8 +242,7 @@ static void settle(struct batch *batch)
 		struct target *target = &batch->targets[i];
 		for (size_t k = target->first; k < target->end; k++)
 			calm__bucket_displace(batch->map, batch->self, &target->locked,
-					      &batch->items[k].unlinked, batch->items[k].previous,
-					      target->epoch);
+					      &batch->items[k].unlinked, batch->items[k].previous);
 		if (target->added != 0)
 			calm__stripes_add(&target->locked.table->generation->count, batch->self,
 					  target->added);

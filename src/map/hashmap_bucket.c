@@ -38,14 +38,14 @@ static uint32_t copy_line(struct calm__entry *to, const struct calm__line *line,
 }
 
 void calm__bucket_save(struct calm__hashmap *map, const struct calm__self *self,
-		       const struct calm__locked *locked, uint64_t hash, uint64_t epoch)
+		       const struct calm__locked *locked)
 {
 	uint32_t number;
 	struct calm__image *image = calm__history_begin(&map->history, self);
-	image->place = calm__bucket_place(locked->table, hash);
+	image->place = calm__bucket_place(locked->table, locked->hash);
 	/* order: none - changed under the lock. */
-	image->from = calm__stamp_epoch(load_relaxed(&locked->line->stamp), epoch);
-	image->to = epoch - 1;
+	image->from = calm__stamp_epoch(load_relaxed(&locked->line->stamp), locked->epoch);
+	image->to = locked->epoch - 1;
 	image->generation = locked->table->generation->number;
 	image->n = copy_line(image->entries, locked->line, locked->header);
 	if ((locked->header & LINE_OVERFLOW) && rule(SAVE_OVERFLOW))

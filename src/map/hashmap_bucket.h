@@ -99,27 +99,26 @@ INLINE bool calm__still_current(struct calm__hashmap *map, const struct calm__ha
 
 /* ---- what it held ---- */
 
-/* Whether a change in `epoch` must save the bucket first: a snapshot may see it as it is. */
-INLINE bool calm__bucket_needs_image(struct calm__hashmap *map, const struct calm__locked *locked,
-				     uint64_t hash, uint64_t epoch)
+/* Whether a change must save the bucket first: a snapshot may see it as it is. */
+INLINE bool calm__bucket_needs_image(struct calm__hashmap *map, const struct calm__locked *locked)
 {
 	/* order: none - changed under the lock. */
 	uint32_t stamp = load_relaxed(&locked->line->stamp);
-	return stamp != calm__stamp(epoch) && rule(SAVE) &&
-	       calm__snaps_need(&map->snaps, calm__stamp_epoch(stamp, epoch),
-				calm__place_last(calm__bucket_place(locked->table, hash)));
+	return stamp != calm__stamp(locked->epoch) && rule(SAVE) &&
+	       calm__snaps_need(&map->snaps, calm__stamp_epoch(stamp, locked->epoch),
+				calm__place_last(calm__bucket_place(locked->table, locked->hash)));
 }
 
 /* Entries in the bucket and in what overflowed. */
 uint64_t calm__bucket_count(const struct calm__locked *locked);
 /* Saves it as it has been since its stamp; there is room. */
 void calm__bucket_save(struct calm__hashmap *map, const struct calm__self *self,
-		       const struct calm__locked *locked, uint64_t hash, uint64_t epoch);
+		       const struct calm__locked *locked);
 
-INLINE void calm__bucket_stamp(const struct calm__locked *locked, uint64_t epoch)
+INLINE void calm__bucket_stamp(const struct calm__locked *locked)
 {
 	/* order: hash.stamp release -> read_bucket(): the image comes before. */
-	store_release(&locked->line->stamp, calm__stamp(epoch));
+	store_release(&locked->line->stamp, calm__stamp(locked->epoch));
 }
 
 /* ---- changing it ---- */
@@ -197,16 +196,16 @@ struct calm__unlinked {
 /* A key that is not there, where calm__bucket_find found room or in a free line, `extension`. */
 INLINE uint64_t calm__bucket_bind(struct calm__hashmap *map, const struct calm__locked *locked,
 				  struct calm__slot *hole, uint32_t extension, uint64_t stored,
-				  uint64_t hash, void *value, uint64_t epoch, const bool bytes)
+				  void *value, const bool bytes)
 {
 	uint64_t header = locked->header;
 	if (bytes)
-		calm__record_of(stored)->birth = epoch;
+		calm__record_of(stored)->birth = locked->epoch;
 	if (unlikely(extension != 0))
 		*hole = calm__bucket_extend(locked, extension, &header);
 	if (unlikely(map->base.release))
-		*calm__birth(locked->table, hole->line, hole->number, hole->at) = epoch;
-	return calm__bucket_insert(hole, header, stored, hash, value);
+		*calm__birth(locked->table, hole->line, hole->number, hole->at) = locked->epoch;
+	return calm__bucket_insert(hole, header, stored, locked->hash, value);
 }
 
 /*
@@ -214,15 +213,14 @@ INLINE uint64_t calm__bucket_bind(struct calm__hashmap *map, const struct calm__
  */
 INLINE uint64_t calm__bucket_change(struct calm__hashmap *map, const struct calm__locked *locked,
 				    const struct calm__slot *hit, enum calm__effect effect,
-				    void *value, uint64_t epoch, struct calm__unlinked *unlinked,
-				    const bool bytes)
+				    void *value, struct calm__unlinked *unlinked, const bool bytes)
 {
 	struct calm__line *line = hit->line;
 	if (unlikely(map->base.release)) {
 		uint64_t *birth = calm__birth(locked->table, line, hit->number, hit->at);
 		unlinked->value = true;
 		unlinked->birth = *birth;
-		*birth = epoch;
+		*birth = locked->epoch;
 	}
 	if (effect == CALM__PUT) {
 		/* order: hash.slot release -> load_key(), read_bucket(): what the value points to,
@@ -239,17 +237,16 @@ INLINE uint64_t calm__bucket_change(struct calm__hashmap *map, const struct calm
 /* After the unlock. */
 INLINE void calm__bucket_displace(struct calm__hashmap *map, struct calm__self *self,
 				  const struct calm__locked *locked,
-				  const struct calm__unlinked *unlinked, void *value,
-				  uint64_t epoch)
+				  const struct calm__unlinked *unlinked, void *value)
 {
 	if (unlikely(unlinked->line != 0))
 		calm__pool_give(locked->table, self, unlinked->line);
 	if (unlinked->value)
-		calm__displace(&map->snaps, self, unlinked->birth, epoch,
+		calm__displace(&map->snaps, self, unlinked->birth, locked->epoch,
 			       (struct calm__retired){value, calm__release_value, &map->base});
 	if (unlinked->record)
 		calm__displace(
-			&map->snaps, self, unlinked->record->birth, epoch,
+			&map->snaps, self, unlinked->record->birth, locked->epoch,
 			(struct calm__retired){unlinked->record, calm__release_record, &map->base});
 }
 

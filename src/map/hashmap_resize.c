@@ -231,12 +231,12 @@ static enum outcome merge(struct move *move, uint64_t hash)
 		}
 		locked[1] = calm__lock_bucket(move->from, hash + half);
 		uint64_t epoch = calm__snaps_now(&move->map->snaps);
+		locked[0].epoch = locked[1].epoch = epoch;
 		bool saves[2];
 		uint64_t entries;
 		for (int i = 0; i < 2; i++)
 			saves[i] = rule(MERGE_SAVES) &&
-				   calm__bucket_needs_image(move->map, &locked[i],
-							    hash + (i ? half : 0), epoch);
+				   calm__bucket_needs_image(move->map, &locked[i]);
 		if (!prepare_merge(move, locked, saves, &entries)) {
 			calm__unlock_bucket(&locked[1], locked[1].header);
 			calm__unlock_bucket(&locked[0], locked[0].header);
@@ -248,8 +248,7 @@ static enum outcome merge(struct move *move, uint64_t hash)
 		}
 		for (int i = 0; i < 2; i++)
 			if (saves[i])
-				calm__bucket_save(move->map, move->self, &locked[i],
-						  hash + (i ? half : 0), epoch);
+				calm__bucket_save(move->map, move->self, &locked[i]);
 		start_line(calm__bucket(move->to, hash), calm__stamp(epoch));
 		move_bindings(move, &locked[0]);
 		move_bindings(move, &locked[1]);
@@ -406,17 +405,18 @@ static uint64_t refresh(struct calm__hashmap *map, struct calm__self *self, uint
 	for (;;) {
 		struct calm__locked locked = calm__lock_bucket(calm__hashmap_table(map), position);
 		uint64_t epoch = calm__snaps_now(&map->snaps);
+		locked.epoch = epoch;
 		uint64_t last = calm__place_last(calm__bucket_place(locked.table, position));
 		/* order: none - changed under the lock. */
 		uint64_t since = calm__stamp_epoch(load_relaxed(&locked.line->stamp), epoch);
 		bool old = rule(REFRESH) && epoch - since >= STAMP_QUARTER / 2;
-		bool saves = old && calm__bucket_needs_image(map, &locked, position, epoch);
+		bool saves = old && calm__bucket_needs_image(map, &locked);
 		uint64_t entries = saves ? calm__bucket_count(&locked) : 0;
 		if (!saves || calm__history_room(&map->history, self, entries)) {
 			if (saves)
-				calm__bucket_save(map, self, &locked, position, epoch);
+				calm__bucket_save(map, self, &locked);
 			if (old)
-				calm__bucket_stamp(&locked, epoch);
+				calm__bucket_stamp(&locked);
 			calm__unlock_bucket(&locked, locked.header);
 			return last + 1;
 		}

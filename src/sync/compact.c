@@ -149,7 +149,8 @@ void calm__history_compact(struct calm__history *history)
 		void *next = load_relaxed(&segment->next);
 		if (keep > 0 && !make_room(history, &packed, keep))
 			break;
-		move(&packed, segment, segment->drained);
+		if (keep > 0)
+			move(&packed, segment, segment->drained);
 		history->closed = next;
 		calm__segment_give(history, segment);
 	}

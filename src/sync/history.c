@@ -184,19 +184,11 @@ void calm__history_gives_up(struct calm__history *history, uint64_t bytes)
 	add_relaxed(&history->gone, bytes);
 }
 
-static void widen(struct calm__history *history);
-
-void calm__history_insert(struct calm__history *history, struct calm__image *image)
+static void hang(struct calm__history *history, struct calm__image *image)
 {
-	if (history->images > 2 * history->mask)
-		widen(history);
 	struct calm__image **head = head_of(history, image->place);
 	image->next = *head;
 	*head = image;
-	history->images++;
-	history->levels |= (uint64_t)1 << (63 - __builtin_ctzll(image->place));
-	if (image->to > history->newest)
-		history->newest = image->to;
 }
 
 /* More heads; without memory the chains stay long. */
@@ -209,15 +201,25 @@ static void widen(struct calm__history *history)
 		return;
 	history->heads = wide;
 	history->mask = 4 * heads - 1;
-	history->images = 0;
 	for (uint64_t i = 0; i < heads; i++) {
 		for (struct calm__image *next, *image = old[i]; image; image = next) {
 			next = image->next;
-			calm__history_insert(history, image);
+			hang(history, image);
 		}
 	}
 	if (old != history->few)
 		calm__heap_free(history->heap, old, heads * sizeof(*old));
+}
+
+void calm__history_insert(struct calm__history *history, struct calm__image *image)
+{
+	if (history->images > 2 * history->mask)
+		widen(history);
+	hang(history, image);
+	history->images++;
+	history->levels |= (uint64_t)1 << (63 - __builtin_ctzll(image->place));
+	if (image->to > history->newest)
+		history->newest = image->to;
 }
 
 void calm__history_empty_index(struct calm__history *history)

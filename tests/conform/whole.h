@@ -53,8 +53,7 @@ static uint64_t as_many_as_sensible(const struct suite *on)
 	}
 	(void)ns_to_store(on, map, 100, 2 * MANY - 100);
 	for (int i = 0; i < 10; i++) {
-		uint64_t ns = ns_to_store(on, map, 0, 25) +
-			      ns_to_store(on, map, 2 * MANY - 25, 25);
+		uint64_t ns = ns_to_store(on, map, 0, 25) + ns_to_store(on, map, 2 * MANY - 25, 25);
 		more = ns < more ? ns : more;
 	}
 	suite_check(calm_map_destroy(map) == CALM_OK);

@@ -21,6 +21,7 @@ const struct scenario scenarios[] = {
 	{"two-keys", 0, 2, ACTS "Z", {NULL}},
 	{"insert-insert", 0, 1, WRITES, {"I0 L0", "I0 D0", NULL}},
 	{"delete-insert", 0, 1, WRITES, {"D0 I0", "* L0", NULL}},
+	{"refill", 0, 2, WRITES, {"L0", "D0 I1", NULL}},
 	{"compare", 0, 1, WRITES, {"C0 C0", "C0 X0", "*"}},
 	{"clear", 0, 3, WRITES, {"S0 S1 L0", "Z L1", "* L2"}},
 	{"live-walk", 0, 3, WRITES, {"V", "* *", "* *"}},

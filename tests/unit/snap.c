@@ -302,7 +302,8 @@ static void open_use_oust_close(unsigned index, void *context)
 		kept->whole = true;
 		atomic_fetch_add(&crowd->opened, 1);
 		calm__snap_open(&crowd->snaps, &kept->snap, 1);
-		if ((round + index) % 3 > 0 && calm__snaps_oust(&crowd->snaps, false, &gone) && gone)
+		if ((round + index) % 3 > 0 && calm__snaps_oust(&crowd->snaps, false, &gone) &&
+		    gone)
 			crowd_dispose(crowd, (struct kept *)gone);
 		suite_check(kept->whole); /* the opener is a user */
 		if (calm__snap_done(&kept->snap))
