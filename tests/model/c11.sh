@@ -40,7 +40,13 @@ execute() {
 	broken=$(sed -n 's/^iteration: //p' "$work/log" | head -n 1)
 	case $3-$code in
 	holds-0) pass "$1" "holds in $number executions" ;;
-	broken-1) [ -n "$broken" ] && pass "$1" "caught in execution $broken" || fail "$1" 'exit 1 without a fault' ;;
+	broken-1)
+		if [ "$broken" ]; then
+			pass "$1" "caught in execution $broken"
+		else
+			fail "$1" 'exit 1, but no fault is told'
+		fi
+		;;
 	broken-0) fail "$1" "not caught in $number executions" ;;
 	*) fail "$1" "exit $code, but $3 expected" ;;
 	esac

@@ -29,9 +29,9 @@ search() {
 	cp "$model" "$work/model.pml"
 	got=''
 	# shellcheck disable=SC2086 # options are split
-	(cd "$work" && spin -a $options model.pml && cc -O0 -w -DSAFETY -DMEMLIM=$megabytes -o pan pan.c) \
+	(cd "$work" && spin -a $options model.pml && cc -O0 -w -DSAFETY -DSFH -DMEMLIM=$megabytes -o pan pan.c) \
 		>"$work/log" 2>&1 || { got='does not build' && return; }
-	(cd "$work" && ./pan -m10000 -w20) >"$work/log" 2>&1
+	(cd "$work" && ./pan -m10000 -w22) >"$work/log" 2>&1
 	states=$(sed -n 's/^ *\([0-9.e+]*\) states, stored.*/\1/p' "$work/log")
 	if grep -Eq '^pan:[0-9]+: (assertion violated|invalid end state)' "$work/log"; then
 		got=broken
@@ -58,6 +58,7 @@ for file; do
 	name=$(basename "$file" .pml) began=$(date +%s)
 	search "$file"
 	judge "$name" holds "holds: ${states:-no} states, $(($(date +%s) - began)) s"
+	# shellcheck disable=SC2013 # no blanks in them
 	for line in $(sed -n 's/^ \* \(mutation\|equivalent\) \([A-Z_+]*\):.*/\1=\2/p' "$file"); do
 		macros=$(echo "${line#*=}" | tr + ' ')
 		for macro in $macros; do

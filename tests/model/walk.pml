@@ -5,7 +5,7 @@
  *
  * Modelled: two buckets in the walk's order; a list of two live snapshots: in the first place two
  * walks, one after the other, each with a cursor that it publishes after each bucket; in the second
- * a handle, which may read any bucket again and has no cursor; a writer of bucket 0, 1, 0. A writer
+ * a handle, which may read any bucket again and has no cursor; a writer of bucket 0 and 1. A writer
  * asks every live snapshot with S >= the bucket's stamp, the snapshot's number and its cursor being
  * loads of their own.
  *
@@ -123,8 +123,7 @@ proctype writer()
 	byte b, e, s, c, i, newest;
 	bool need, any, passed;
 	write(0, 1);
-	write(1, 2);
-	write(0, 3)
+	write(1, 2)
 }
 
 inline read_bucket()
