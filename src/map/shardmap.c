@@ -38,6 +38,8 @@
 #define SHARDS 32
 #define SHARD_SHIFT 41
 #define SHARD_BITS 16
+/* Slots of a table that does not shrink: there are many tables, so few. */
+#define SMALL 8
 
 struct shard {
 	_Alignas(CALM__LINE) struct calm__lock lock;
@@ -139,7 +141,7 @@ static calm_status insert_locked(struct calm_map *base, struct shard *shard, cal
 static void shrink_locked(struct calm_map *base, struct shard *shard)
 {
 	size_t slots = shard->table->mask + 1;
-	if (slots > 64 && shard->table->count < slots / 8 && slots / 4 >= shard->least)
+	if (slots > SMALL && shard->table->count < slots / 8 && slots / 4 >= shard->least)
 		resize_locked(base, shard, slots / 4);
 }
 
