@@ -253,8 +253,9 @@ static inline struct calm__locked calm__lock_bucket(struct calm__hash_table *tab
 	struct calm__line *line = calm__bucket(table, hash);
 	unsigned turn = 0;
 	for (;;) {
-		/* order: none - only a start for the compare-and-swap. */
-		uint64_t header = load_relaxed(&line->header);
+		/* order: hash.publish acquire <- calm__unlock_bucket(): MOVED: the buckets that it
+		 * moved to, with what stands beside them. */
+		uint64_t header = load_acquire(&line->header);
 		if (unlikely(header & LINE_MOVED)) {
 			/* order: hash.next acquire <- calm__hashmap_start(): the table. */
 			table = load_acquire(&table->next);
