@@ -190,6 +190,15 @@ static void on_death(void)
 }
 #endif
 
+#ifdef EXPLORE_TSAN
+/* It waits a second for other threads' reports when a process ends, and a fiber is a thread to it. */
+const char *__tsan_default_options(void);
+const char *__tsan_default_options(void)
+{
+	return "atexit_sleep_ms=0";
+}
+#endif
+
 static void report_deaths(void)
 {
 	static char stack[1 << 16];
