@@ -233,7 +233,8 @@ typedef int calm_visit_fn(calm_key key, void *value, void *context);
  * Live walk, as sync.Map's Range: no key twice; a key present throughout is visited; each value is
  * one that was bound at some time during the walk. The visitor may call any verb on this map. If
  * the map has options.release, the visitor may run inside a read section and then must not block.
- * 0: all visited; the visitor's non-zero; CALM_EINVAL, CALM_ENOMEM.
+ * 0: all visited; the visitor's non-zero; CALM_EINVAL, CALM_ENOMEM; CALM_EBUSY on hashmap, as from
+ * calm_map_snapshot.
  */
 CALM_API int calm_map_each(const calm_map *map, calm_visit_fn *visit, void *context);
 
@@ -241,7 +242,8 @@ CALM_API int calm_map_each(const calm_map *map, calm_visit_fn *visit, void *cont
  * One consistent pass: as opening a snapshot, calm_snapshot_each and closing it, but writers need
  * not keep what the walk has passed: the cheapest exact traversal. The visitor runs with no lock
  * and no read section held and may do anything. 0; the visitor's non-zero; CALM_EINVAL,
- * CALM_ENOMEM, CALM_ESTALE; CALM_EUNSUPPORTED where snapshots are.
+ * CALM_ENOMEM, CALM_ESTALE; CALM_EBUSY on hashmap, as from calm_map_snapshot; CALM_EUNSUPPORTED
+ * where snapshots are.
  */
 CALM_API int calm_map_walk(calm_map *map, calm_visit_fn *visit, void *context);
 

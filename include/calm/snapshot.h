@@ -22,9 +22,9 @@ extern "C" {
 
 /*
  * Opens the map as it is at one instant inside this call. OK, EINVAL, ENOMEM, EUNSUPPORTED; EBUSY on
- * hashmap if one has been open while 2^30 others were opened. *out is
- * the caller's, to be closed before the map is destroyed. O(1) on hashmap, treemap, cowmap,
- * deltamap; O(n) on lockmap, whose writers wait.
+ * hashmap if one has been open while 2^30 others were opened. *out is the caller's, to be closed
+ * before the map is destroyed. O(1) on hashmap, treemap, cowmap, deltamap; O(n) on lockmap, whose
+ * writers wait.
  */
 CALM_API calm_status calm_map_snapshot(calm_map *map, calm_snapshot **out);
 

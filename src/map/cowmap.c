@@ -220,7 +220,7 @@ calm_status calm__cowmap_empty(struct cowmap *map, struct calm_snapshot *opens)
 		calm__cowmap_retire(map, self, old);
 	}
 	calm__leave(self);
-	calm__cowmap_keep_budget(map);
+	calm__snapshots_keep_budget(&map->base, &map->snaps);
 	return CALM_OK;
 }
 
@@ -269,7 +269,7 @@ static calm_status reserve(struct calm_map *base, size_t entries)
 		map->least = entries;
 	calm__unlock(&map->combine);
 	calm__leave(self);
-	calm__cowmap_keep_budget(map);
+	calm__snapshots_keep_budget(&map->base, &map->snaps);
 	return status;
 }
 

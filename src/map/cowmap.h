@@ -78,8 +78,6 @@ calm_status calm__cowmap_empty(struct cowmap *map, struct calm_snapshot *opens);
 void calm__cowmap_open_locked(struct cowmap *map, struct calm_snapshot *snapshot, bool counts);
 /* Under publish: the map's table is being replaced, so it is history if a snapshot holds it. */
 void calm__cowmap_charge_locked(struct cowmap *map);
-/* Ousts the oldest snapshots until the map is within its budget. In no lock of the map. */
-void calm__cowmap_keep_budget(struct cowmap *map);
 
 extern const struct calm__snapshot_kind calm__cowmap_snapshots;
 calm_status calm__cowmap_drain(struct calm_map *base, struct calm_snapshot **out);

@@ -22,18 +22,14 @@
 #include "map/cowmap.h"
 
 struct cow_snapshot {
-	struct calm_snapshot base;
+	struct calm__frozen frozen; /* sheet's table */
 	struct sheet *sheet;
 };
 
 static struct cow_snapshot *snapshot_of(struct calm__snap *snap)
 {
-	return (struct cow_snapshot *)((char *)snap - offsetof(struct cow_snapshot, base.snap));
-}
-
-static const struct calm__table *table_of(const struct calm_snapshot *base)
-{
-	return ((const struct cow_snapshot *)base)->sheet->table;
+	return (struct cow_snapshot *)((char *)snap -
+				       offsetof(struct cow_snapshot, frozen.base.snap));
 }
 
 /* ---- accounts ---- */
@@ -65,7 +61,7 @@ void calm__cowmap_charge_locked(struct cowmap *map)
 /* A snapshot counts no more; if it paid for its sheet, another that shares it does. */
 static void discharge(struct calm__snaps *snaps, struct cow_snapshot *snapshot)
 {
-	struct calm__snap *snap = &snapshot->base.snap;
+	struct calm__snap *snap = &snapshot->frozen.base.snap;
 	calm__lock(&snaps->lock);
 	bool paid = snap->bytes > sizeof(*snapshot);
 	/* order: none - a count, under the list's lock. */
@@ -78,65 +74,33 @@ static void discharge(struct calm__snaps *snaps, struct cow_snapshot *snapshot)
 
 /* ---- opening and closing ---- */
 
-static void drop(struct cow_snapshot *snapshot)
+static void dispose(struct calm_snapshot *base)
 {
-	if (calm__snap_drop(&snapshot->base.snap))
-		calm__heap_free(&snapshot->base.map->heap, snapshot, sizeof(*snapshot));
-}
-
-/* Gives back what a snapshot kept. By one thread, once: whoever calm__snap_done, _oust or _closes told so. */
-static void dispose(struct cow_snapshot *snapshot)
-{
-	struct cowmap *map = calm__cowmap_of(snapshot->base.map);
+	struct cow_snapshot *snapshot = (struct cow_snapshot *)base;
+	struct cowmap *map = calm__cowmap_of(base->map);
 	struct calm__self *self = calm__self();
 	calm__enter(self);
 	discharge(&map->snaps, snapshot);
-	calm__snap_leave(&map->snaps, &snapshot->base.snap, self, &map->base);
+	calm__snap_leave(&map->snaps, &base->snap, self, &map->base);
 	calm__sheet_drop(snapshot->sheet, &map->base);
-	drop(snapshot);
 	calm__leave(self);
-}
-
-static void done(struct calm_snapshot *base)
-{
-	if (calm__snap_done(&base->snap))
-		dispose((struct cow_snapshot *)base);
-}
-
-void calm__cowmap_keep_budget(struct cowmap *map)
-{
-	struct calm__snap *gone;
-	/* order: none - a budget is kept to the table, not to the byte. */
-	while (map->base.budget > 0 && load_relaxed(&map->snaps.history) > map->base.budget &&
-	       calm__snaps_oust(&map->snaps, false, &gone))
-		if (gone)
-			dispose(snapshot_of(gone));
 }
 
 void calm__cowmap_open_locked(struct cowmap *map, struct calm_snapshot *base, bool counts)
 {
 	struct cow_snapshot *snapshot = (struct cow_snapshot *)base;
 	snapshot->sheet = map->sheet;
+	snapshot->frozen.table = map->sheet->table;
 	/* order: none - under `publish` the map's own reference cannot go. */
 	add_relaxed(&map->sheet->refs, 1);
 	calm__snap_open(&map->snaps, &base->snap, counts ? sizeof(*snapshot) : 0);
-}
-
-/* A snapshot yet to be opened. */
-static struct calm_snapshot *snapshot_new(struct calm_map *base)
-{
-	struct cow_snapshot *snapshot = calm__heap_zero(&base->heap, sizeof(*snapshot));
-	if (!snapshot)
-		return NULL;
-	snapshot->base.map = base;
-	return &snapshot->base;
 }
 
 /* One with the caller as its user; NULL: no memory. */
 static struct calm_snapshot *open(struct calm_map *base, bool counts)
 {
 	struct cowmap *map = calm__cowmap_of(base);
-	struct calm_snapshot *snapshot = snapshot_new(base);
+	struct calm_snapshot *snapshot = calm__snapshot_new(base);
 	if (!snapshot)
 		return NULL;
 	calm__lock(&map->publish);
@@ -150,130 +114,40 @@ static calm_status open_snapshot(struct calm_map *base, struct calm_snapshot **o
 	struct calm_snapshot *snapshot = open(base, true);
 	if (!snapshot)
 		return CALM_ENOMEM;
-	calm__cowmap_keep_budget(calm__cowmap_of(base));
+	calm__snapshots_keep_budget(base, &calm__cowmap_of(base)->snaps);
 	*out = snapshot;
-	done(snapshot);
+	calm__snapshot_done(snapshot);
 	return CALM_OK;
-}
-
-static void close_snapshot(struct calm_snapshot *base)
-{
-	struct cow_snapshot *snapshot = (struct cow_snapshot *)base;
-	if (calm__snap_closes(&base->snap))
-		dispose(snapshot);
-	drop(snapshot);
 }
 
 calm_status calm__cowmap_drain(struct calm_map *base, struct calm_snapshot **out)
 {
-	struct calm_snapshot *snapshot = snapshot_new(base);
+	struct calm_snapshot *snapshot = calm__snapshot_new(base);
 	if (!snapshot)
 		return CALM_ENOMEM;
 	calm_status status = calm__cowmap_empty(calm__cowmap_of(base), snapshot);
 	if (status != CALM_OK) {
-		calm__heap_free(&base->heap, snapshot, sizeof(struct cow_snapshot));
+		calm__snapshot_free(snapshot);
 		return status;
 	}
 	*out = snapshot;
-	done(snapshot);
+	calm__snapshot_done(snapshot);
 	return CALM_OK;
-}
-
-/* ---- looking ---- */
-
-static size_t find(const struct calm_snapshot *base, calm_key key)
-{
-	const struct calm__keys *keys = &base->map->keys;
-	return calm__table_find(table_of(base), keys, key, calm__key_hash(keys, key));
-}
-
-static calm_status load(struct calm_snapshot *base, calm_key key, void **value)
-{
-	if (!calm__snap_use(&base->snap))
-		return CALM_ESTALE;
-	size_t slot = find(base, key);
-	if (slot != CALM__NO_SLOT)
-		*value = table_of(base)->slots[slot].value;
-	done(base);
-	return slot != CALM__NO_SLOT ? CALM_OK : CALM_ABSENT;
-}
-
-static int visit_all(const struct calm_snapshot *base, calm_visit_fn *visit, void *context)
-{
-	const struct calm__table *table = table_of(base);
-	int result = 0;
-	for (size_t i = calm__table_next(table, 0); i != CALM__NO_SLOT && result == 0;
-	     i = calm__table_next(table, i + 1))
-		result = visit(calm__key_of(&base->map->keys, table->slots[i].key),
-			       table->slots[i].value, context);
-	return result;
-}
-
-static int each(struct calm_snapshot *base, calm_visit_fn *visit, void *context)
-{
-	if (!calm__snap_use(&base->snap))
-		return CALM_ESTALE;
-	int result = visit_all(base, visit, context);
-	done(base);
-	return result;
-}
-
-static uint64_t size(struct calm_snapshot *base)
-{
-	if (!calm__snap_use(&base->snap))
-		return 0;
-	uint64_t count = table_of(base)->count;
-	done(base);
-	return count;
-}
-
-/* A cursor's state[0] is a slot: the first that next has not passed. */
-static calm_status seek(struct calm_cursor *cursor, calm_key key)
-{
-	struct calm_snapshot *base = cursor->snapshot;
-	if (!calm__snap_use(&base->snap))
-		return CALM_ESTALE;
-	size_t slot = find(base, key);
-	if (slot != CALM__NO_SLOT)
-		cursor->state[0] = slot;
-	done(base);
-	return slot != CALM__NO_SLOT ? CALM_OK : CALM_ABSENT;
-}
-
-static calm_status step(struct calm_cursor *cursor, bool forward, calm_key *key, void **value)
-{
-	struct calm_snapshot *base = cursor->snapshot;
-	if (!calm__snap_use(&base->snap))
-		return CALM_ESTALE;
-	const struct calm__table *table = table_of(base);
-	size_t slot = forward ? calm__table_next(table, cursor->state[0])
-			      : calm__table_prev(table, cursor->state[0]);
-	if (slot != CALM__NO_SLOT) {
-		*key = calm__key_of(&base->map->keys, table->slots[slot].key);
-		*value = table->slots[slot].value;
-		cursor->state[0] = forward ? slot + 1 : slot;
-	}
-	done(base);
-	return slot != CALM__NO_SLOT ? CALM_OK : CALM_ABSENT;
 }
 
 int calm__cowmap_walk(struct calm_map *base, calm_visit_fn *visit, void *context)
 {
 	struct calm_snapshot *snapshot = open(base, false);
-	if (!snapshot)
-		return CALM_ENOMEM;
-	int result = visit_all(snapshot, visit, context);
-	done(snapshot);
-	close_snapshot(snapshot);
-	return result;
+	return snapshot ? calm__frozen_walk(snapshot, visit, context) : (int)CALM_ENOMEM;
 }
 
 const struct calm__snapshot_kind calm__cowmap_snapshots = {
+	.bytes = sizeof(struct cow_snapshot),
 	.open = open_snapshot,
-	.close = close_snapshot,
-	.load = load,
-	.each = each,
-	.size = size,
-	.seek = seek,
-	.step = step,
+	.dispose = dispose,
+	.load = calm__frozen_load,
+	.each = calm__frozen_each,
+	.size = calm__frozen_size,
+	.seek = calm__frozen_seek,
+	.step = calm__frozen_step,
 };

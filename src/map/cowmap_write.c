@@ -213,7 +213,7 @@ static void submit(struct cowmap *map, struct calm__self *self, struct request *
 	run_pending(map, self);
 	calm__unlock(&map->combine);
 	calm__leave(self);
-	calm__cowmap_keep_budget(map);
+	calm__snapshots_keep_budget(&map->base, &map->snaps);
 }
 
 calm_status calm__cowmap_write(struct calm_map *base, calm_key key, struct calm__write *write)
@@ -252,7 +252,7 @@ calm_status calm__cowmap_apply(struct calm_map *base, size_t n, const calm_chang
 	run(map, self, requests, n, inserts);
 	calm__unlock(&map->combine);
 	calm__leave(self);
-	calm__cowmap_keep_budget(map);
+	calm__snapshots_keep_budget(&map->base, &map->snaps);
 	calm_status status = requests[0].status == CALM_ENOMEM ? CALM_ENOMEM : CALM_OK;
 	calm__heap_free(&base->heap, requests, n * sizeof(*requests));
 	return status;

@@ -46,8 +46,6 @@
 
 #include "map/hashmap_bucket.h"
 
-#include <stdlib.h>
-
 /* ---- gets ---- */
 
 /* Whether a header is still that of the bindings that were read under it. */
@@ -276,7 +274,7 @@ INLINE enum need write_locked(struct calm__hashmap *map, struct calm__self *self
 	struct calm__write *write = attempt->write;
 	struct calm__slot hit;
 	struct calm__slot hole;
-	calm__bucket_find(&map->base.keys, locked, key, locked->hash, bytes, &hit, &hole);
+	calm__bucket_find(&map->base.keys, locked, key, bytes, &hit, &hole);
 	bool present = hit.line != NULL;
 	/* order: none - changed under the lock. */
 	write->previous = present ? load_relaxed(&hit.line->slots[hit.at].value) : NULL;
@@ -432,9 +430,7 @@ static uint64_t size(const struct calm_map *base)
 static void stats(const struct calm_map *base, calm_stats *out)
 {
 	struct calm__hashmap *map = calm__hashmap_of(base);
-	/* order: none - statistics. */
-	out->history_bytes = calm__history_bytes(&map->history) +
-			     load_relaxed(&map->snaps.dead) * sizeof(struct calm__retired);
+	out->history_bytes = calm__hashmap_history(map);
 	out->oldest_snapshot_ns = calm__snaps_oldest_ns(&map->snaps);
 }
 

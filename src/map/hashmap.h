@@ -11,6 +11,7 @@
 #include "sync/history.h"
 
 #define CALM__SLOTS 3
+/* A thread that finds a bucket locked pauses so often, then yields, and from the thousandth time on naps. */
 #define HASH_SPINS 32
 #define HASH_NAPS_FROM 1000
 
@@ -37,7 +38,6 @@ struct calm__line {
 #define LINE_MOVED ((uint64_t)2)    /* for ever: its bindings are in table->next */
 #define LINE_OVERFLOW ((uint64_t)4) /* overflow is not 0 */
 #define LINE_OCCUPIED ((uint64_t)8) /* of slot 0; the other two follow */
-#define LINE_ALL_OCCUPIED (7 * LINE_OCCUPIED)
 #define LINE_TAG_SHIFT 6
 #define LINE_VERSION ((uint64_t)1 << 30)
 
@@ -104,9 +104,9 @@ struct calm__hash_table {
 struct calm__generation {
 	shared_ptr table; /* the oldest that has buckets not moved */
 	uint32_t number;
-	uint64_t refs; /* the map, while it is current, and its snapshots; guarded by turn */
-	bool left;     /* cleared, and below `kept` what was bound has been displaced */
-	uint64_t kept; /* a position */
+	uint64_t refs;      /* the map, while it is current, and its snapshots; guarded by turn */
+	uint64_t displaced; /* cleared: what was bound at positions below has been displaced, */
+	bool all_displaced; /* or everything */
 	struct calm__generation *orphan; /* the next that could not be retired for want of memory */
 	char apart[96];
 	struct calm__stripes count;
@@ -134,7 +134,7 @@ static inline struct calm__hashmap *calm__hashmap_of(const struct calm_map *map)
 
 static inline struct calm__hash_table *calm__hashmap_table(struct calm__hashmap *map)
 {
-	/* order: hash.table acquire <- calm__hashmap_create(), finish(), take_place(): the table. */
+	/* order: hash.table acquire <- finish(), take_place(): the table. */
 	return load_acquire(&map->table);
 }
 
@@ -273,7 +273,7 @@ static inline struct calm__locked calm__lock_bucket(struct calm__hash_table *tab
 /* Publishes what the holder did; with the header as it was, nothing. */
 static inline void calm__unlock_bucket(const struct calm__locked *locked, uint64_t header)
 {
-	/* order: hash.publish release -> calm__lock_bucket(), load_key(), take_bucket(): who sees a
+	/* order: hash.publish release -> calm__lock_bucket(), load_key(), read_unit(): who sees a
 	 * slot occupied sees its key and value; MOVED: the buckets that it moved to. sc: before what
 	 * this thread loads next. As gets read through locks, two threads that each store one key and
 	 * load the other's would else both miss the other's store. */
@@ -325,11 +325,9 @@ extern const struct calm__snapshot_kind calm__hashmap_snapshots;
 calm_status calm__hash_cursor_seek(struct calm_cursor *cursor, calm_key key);
 calm_status calm__hash_cursor_step(struct calm_cursor *cursor, bool forward, calm_key *key,
 				   void **value);
-/* After calm__snap_use. */
-void calm__hashmap_done(struct calm__hash_snapshot *snapshot);
 int calm__hashmap_walk(struct calm_map *base, calm_visit_fn *visit, void *context);
-/* The opener, a user so far, is done. */
-void calm__hashmap_opened(struct calm__hashmap *map, struct calm__hash_snapshot *snapshot);
+/* Bytes that are there for snapshots only. */
+uint64_t calm__hashmap_history(struct calm__hashmap *map);
 /* Before a write that needs memory for history: ousts snapshots beyond the budget. */
 void calm__hashmap_keep_budget(struct calm__hashmap *map);
 

@@ -188,8 +188,7 @@ static void change(struct batch *batch, struct target *target, struct item *item
 	struct calm__slot hole;
 	struct calm__locked *locked = &target->locked;
 	locked->hash = item->hash; /* any of the bucket's */
-	calm__bucket_find(&map->base.keys, locked, wanted->key, item->hash, of_bytes(batch), &hit,
-			  &hole);
+	calm__bucket_find(&map->base.keys, locked, wanted->key, of_bytes(batch), &hit, &hole);
 	if (hit.line) {
 		/* order: none - changed under the lock. */
 		item->previous = load_relaxed(&hit.line->slots[hit.at].value);

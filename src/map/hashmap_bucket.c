@@ -66,7 +66,7 @@ void calm__bucket_unchain(const struct calm__locked *locked, uint32_t number, ui
 		before = line;
 	/* order: none - changed under the lock. */
 	uint32_t next = load_relaxed(&calm__overflow(locked->table, number)->overflow);
-	/* order: hash.chain release -> next_overflow(): it leads on as the empty line did. */
+	/* order: hash.chain release -> find_overflow(), copy_overflow(): it leads on as the empty line did. */
 	store_release(&before->overflow, next);
 	if (before == locked->line && next == 0)
 		*header &= ~LINE_OVERFLOW;

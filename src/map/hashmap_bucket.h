@@ -57,7 +57,7 @@ INLINE unsigned calm__line_match(const struct calm__keys *keys, struct calm__lin
 
 /* Under the lock: where the key is (hit), else where there is room for it (hole). */
 INLINE void calm__bucket_find(const struct calm__keys *keys, const struct calm__locked *locked,
-			      calm_key key, uint64_t hash, const bool bytes, struct calm__slot *hit,
+			      calm_key key, const bool bytes, struct calm__slot *hit,
 			      struct calm__slot *hole)
 {
 	struct calm__line *line = locked->line;
@@ -65,7 +65,7 @@ INLINE void calm__bucket_find(const struct calm__keys *keys, const struct calm__
 	uint32_t number = 0;
 	*hit = *hole = (struct calm__slot){NULL, 0, 0};
 	for (;;) {
-		unsigned match = calm__line_match(keys, line, header, key, hash, bytes);
+		unsigned match = calm__line_match(keys, line, header, key, locked->hash, bytes);
 		unsigned occupied = calm__line_occupied(header);
 		if (match) {
 			*hit = (struct calm__slot){line, number, (unsigned)__builtin_ctz(match)};
@@ -117,7 +117,7 @@ void calm__bucket_save(struct calm__hashmap *map, const struct calm__self *self,
 
 INLINE void calm__bucket_stamp(const struct calm__locked *locked)
 {
-	/* order: hash.stamp release -> read_bucket(): the image comes before. */
+	/* order: hash.stamp release -> may_read(), read_unit(): the image comes before. */
 	store_release(&locked->line->stamp, calm__stamp(locked->epoch));
 }
 
@@ -125,7 +125,7 @@ INLINE void calm__bucket_stamp(const struct calm__locked *locked)
 
 INLINE void calm__slot_fill(struct calm__line *line, unsigned at, uint64_t stored, void *value)
 {
-	/* order: hash.slot release -> calm__line_match(), load_key(), read_bucket(): who reads this
+	/* order: hash.slot release -> calm__line_match(), load_key(), copy_slots(): who reads this
 	 * finds the stamp, and the header that freed the slot, when it looks again. */
 	store_release(&line->slots[at].key, stored);
 	store_release(&line->slots[at].value, value);
@@ -141,7 +141,7 @@ INLINE uint64_t calm__bucket_insert(const struct calm__slot *hole, uint64_t head
 		return calm__line_take(header, hole->at, calm__tag(hash)) + version;
 	/* order: none - changed under the lock. */
 	uint64_t own = load_relaxed(&hole->line->header);
-	/* order: hash.overflow release -> find_overflow(), copy_bucket(): the slot is filled. */
+	/* order: hash.overflow release -> find_overflow(), copy_overflow(): the slot is filled. */
 	store_release(&hole->line->header, calm__line_take(own, hole->at, calm__tag(hash)));
 	return header + version;
 }
@@ -154,7 +154,7 @@ INLINE struct calm__slot calm__bucket_extend(const struct calm__locked *locked, 
 	/* order: hash.chain release -> find_overflow(), copy_overflow(): who has come with the line
 	 * from another bucket sees that that one has changed. */
 	store_release(&line->overflow, load_relaxed(&locked->line->overflow));
-	/* order: hash.chain release -> next_line(): the line is empty, and leads on. */
+	/* order: hash.chain release -> find_overflow(), copy_overflow(): the line is empty, and leads on. */
 	store_release(&locked->line->overflow, number);
 	*header |= LINE_OVERFLOW;
 	return (struct calm__slot){line, number, 0};
@@ -176,7 +176,7 @@ INLINE uint64_t calm__bucket_remove(const struct calm__locked *locked, const str
 		return calm__line_leave(header, hit->at) + version;
 	/* order: none - changed under the lock. */
 	uint64_t own = calm__line_leave(load_relaxed(&hit->line->header), hit->at);
-	/* order: hash.overflow release -> find_overflow(), copy_bucket(): after the stamp. */
+	/* order: hash.overflow release -> find_overflow(), copy_overflow(): after the stamp. */
 	store_release(&hit->line->header, own);
 	if (calm__line_occupied(own) == 0) {
 		calm__bucket_unchain(locked, hit->number, &header);
@@ -208,9 +208,7 @@ INLINE uint64_t calm__bucket_bind(struct calm__hashmap *map, const struct calm__
 	return calm__bucket_insert(hole, header, stored, locked->hash, value);
 }
 
-/*
- * Another value for a key that is there, or none. The header to unlock with.
- */
+/* Another value for a key that is there, or none. The header to unlock with. */
 INLINE uint64_t calm__bucket_change(struct calm__hashmap *map, const struct calm__locked *locked,
 				    const struct calm__slot *hit, enum calm__effect effect,
 				    void *value, struct calm__unlinked *unlinked, const bool bytes)
@@ -223,7 +221,7 @@ INLINE uint64_t calm__bucket_change(struct calm__hashmap *map, const struct calm
 		*birth = locked->epoch;
 	}
 	if (effect == CALM__PUT) {
-		/* order: hash.slot release -> load_key(), read_bucket(): what the value points to,
+		/* order: hash.slot release -> load_key(), copy_slots(): what the value points to,
 		 * and the stamp. */
 		store_release(&line->slots[hit->at].value, value);
 		return locked->header;

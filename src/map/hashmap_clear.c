@@ -62,7 +62,7 @@ static void each_slot(const struct ending *ending, struct calm__hash_table *tabl
 			/* order: none - as above. */
 			uint64_t stored = load_relaxed(&line->slots[at].key);
 			if (calm__stored_hash(&ending->map->base.keys, stored) >=
-			    ending->generation->kept)
+			    ending->generation->displaced)
 				visit(ending, table, line, number, at);
 		}
 		/* order: none - as above. */
@@ -104,7 +104,7 @@ void calm__generation_free(struct calm__hashmap *map, struct calm__generation *g
 	struct calm__hash_table *table = load_relaxed(&generation->table);
 	struct calm__hash_table *next = load_relaxed(&table->next);
 	struct ending ending = {map, NULL, generation, 0};
-	if (cares(map) && !generation->left)
+	if (cares(map) && !generation->all_displaced)
 		calm__table_each(table, free_bucket, &ending);
 	if (next)
 		calm__table_unmake(map, next);
@@ -155,11 +155,11 @@ static void displace_slot(const struct ending *ending, struct calm__hash_table *
 	}
 }
 
-/* The bucket at `kept`. False: no memory, it stays the generation's. */
+/* The bucket at `displaced`. False: no memory, it stays the generation's. */
 static bool displace_bucket(const struct ending *ending, struct calm__hash_table *table)
 {
 	struct calm__generation *generation = ending->generation;
-	struct calm__locked locked = calm__lock_bucket(table, generation->kept);
+	struct calm__locked locked = calm__lock_bucket(table, generation->displaced);
 	/* order: none - a snapshot that opens now sees nothing of it. */
 	uint64_t targets = load_relaxed(&ending->map->snaps.open) + 1;
 	uint64_t n = 2 * calm__bucket_count(&locked);
@@ -168,9 +168,9 @@ static bool displace_bucket(const struct ending *ending, struct calm__hash_table
 			calm__displace_reserve(ending->self, (uint32_t)n, (uint32_t)targets);
 	if (has_room) {
 		each_slot(ending, locked.table, locked.line, displace_slot);
-		uint64_t place = calm__bucket_place(locked.table, generation->kept);
-		generation->kept = calm__place_last(place) + 1;
-		generation->left = generation->kept == 0;
+		uint64_t place = calm__bucket_place(locked.table, generation->displaced);
+		generation->displaced = calm__place_last(place) + 1;
+		generation->all_displaced = generation->displaced == 0;
 	}
 	calm__unlock_bucket(&locked, locked.header);
 	return has_room;
@@ -186,7 +186,7 @@ static void displace_all(const struct ending *ending)
 		return;
 	/* order: hash.table acquire <- finish(): the table. */
 	struct calm__hash_table *table = load_acquire(&ending->generation->table);
-	while (!ending->generation->left && displace_bucket(ending, table))
+	while (!ending->generation->all_displaced && displace_bucket(ending, table))
 		;
 }
 
@@ -240,22 +240,24 @@ calm_status calm__hashmap_clear(struct calm_map *base)
 calm_status calm__hashmap_drain(struct calm_map *base, struct calm_snapshot **out)
 {
 	struct calm__hashmap *map = calm__hashmap_of(base);
-	struct calm__hash_snapshot *snapshot = calm__heap_zero(&base->heap, sizeof(*snapshot));
+	struct calm_snapshot *snapshot = calm__snapshot_new(base);
 	if (!snapshot)
 		return CALM_ENOMEM;
-	snapshot->base.map = base;
-	/* The map's reference becomes the snapshot's. */
-	snapshot->generation = take_place(map, &snapshot->base.snap, sizeof(*snapshot));
-	if (!snapshot->generation) {
-		calm__heap_free(&base->heap, snapshot, sizeof(*snapshot));
+	struct calm__generation *old = take_place(map, &snapshot->snap,
+						  sizeof(struct calm__hash_snapshot));
+	if (!old) {
+		calm__snapshot_free(snapshot);
 		return CALM_ENOMEM;
 	}
+	/* The map's reference becomes the snapshot's. */
+	((struct calm__hash_snapshot *)snapshot)->generation = old;
 	struct calm__self *self = calm__self();
-	struct ending ending = {map, self, snapshot->generation, snapshot->base.snap.stamp + 1};
+	struct ending ending = {map, self, old, snapshot->snap.stamp + 1};
 	calm__enter(self);
 	displace_all(&ending);
 	calm__leave(self);
-	*out = &snapshot->base;
-	calm__hashmap_opened(map, snapshot);
+	*out = snapshot;
+	calm__hashmap_keep_budget(map);
+	calm__snapshot_done(snapshot);
 	return CALM_OK;
 }

@@ -74,44 +74,34 @@ static calm_status step(const struct calm__view *view, struct calm_cursor *curso
 calm_status calm__hash_cursor_step(struct calm_cursor *cursor, bool forward, calm_key *key,
 				   void **value)
 {
-	struct calm__hash_snapshot *snapshot = (struct calm__hash_snapshot *)cursor->snapshot;
-	struct calm__view view = calm__view_of(snapshot);
+	struct calm_snapshot *base = cursor->snapshot;
+	struct calm__view view = calm__view_of(base);
 	struct calm__batch batch;
 	struct calm__entry found;
-	if (!calm__snap_use(&snapshot->base.snap))
+	if (!calm__snap_use(&base->snap))
 		return CALM_ESTALE;
 	calm__batch_begin(&batch);
 	calm_status status = step(&view, cursor, forward, &batch, &found);
 	calm__batch_end(view.map, &batch);
 	if (status == CALM_OK) {
-		*key = calm__key_of(&view.map->base.keys, found.key);
+		*key = calm__key_of(&base->map->keys, found.key);
 		*value = found.value;
 	}
-	calm__hashmap_done(snapshot);
+	calm__snapshot_done(base);
 	return status;
 }
 
 calm_status calm__hash_cursor_seek(struct calm_cursor *cursor, calm_key key)
 {
-	struct calm__hash_snapshot *snapshot = (struct calm__hash_snapshot *)cursor->snapshot;
-	struct calm__view view = calm__view_of(snapshot);
-	const struct calm__keys *keys = &view.map->base.keys;
-	uint64_t hash = calm__key_hash(keys, key);
-	struct calm__batch batch;
-	if (!calm__snap_use(&snapshot->base.snap))
+	struct calm_snapshot *base = cursor->snapshot;
+	struct calm__view view = calm__view_of(base);
+	uint64_t hash = calm__key_hash(&base->map->keys, key);
+	struct calm__entry entry;
+	if (!calm__snap_use(&base->snap))
 		return CALM_ESTALE;
-	calm__batch_begin(&batch);
-	calm_status status = calm__read_unit(&view, hash, &batch);
-	if (status == CALM_OK) {
-		status = CALM_ABSENT;
-		for (size_t i = 0; i < batch.n; i++) {
-			if (calm__key_is(keys, batch.entries[i].key, key, hash)) {
-				stand(cursor, BEFORE, hash, batch.entries[i].key);
-				status = CALM_OK;
-			}
-		}
-	}
-	calm__batch_end(view.map, &batch);
-	calm__hashmap_done(snapshot);
+	calm_status status = calm__read_key(&view, key, hash, &entry);
+	if (status == CALM_OK)
+		stand(cursor, BEFORE, hash, entry.key);
+	calm__snapshot_done(base);
 	return status;
 }

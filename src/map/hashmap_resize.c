@@ -270,7 +270,7 @@ static void release_table(void *pointer, void *context)
 static void finish(struct move *move)
 {
 	struct calm__hash_table *from = move->from;
-	/* order: hash.table release -> take_bucket(), calm__hashmap_look(): the new table. */
+	/* order: hash.table release -> read_unit(), calm__hashmap_look(): the new table. */
 	store_release(&from->generation->table, move->to);
 	void *current = from;
 	/* order: hash.table sc -> calm__hashmap_table(): the new table; it fails if the map was

@@ -15,39 +15,25 @@
 
 /* ---- opening and closing ---- */
 
-static void drop(struct calm__hash_snapshot *snapshot)
-{
-	if (calm__snap_drop(&snapshot->base.snap))
-		calm__heap_free(&snapshot->base.map->heap, snapshot, sizeof(*snapshot));
-}
-
 /* What a snapshot kept goes. By one thread, once. */
 static void leave(struct calm__hashmap *map, struct calm__snap *snap,
-		  struct calm__generation *generation, bool press)
+		  struct calm__generation *generation)
 {
 	struct calm__self *self = calm__self();
 	calm__enter(self);
 	calm__snap_leave(&map->snaps, snap, self, &map->base);
 	calm__generation_drop(map, self, generation);
 	calm__leave(self);
-	calm__history_trim(&map->history, press);
+	calm__history_trim(&map->history, false);
 }
 
-/* For whoever calm__snap_done, _oust or _closes told so. */
-static void dispose(struct calm__hash_snapshot *snapshot, bool press)
+static void dispose(struct calm_snapshot *base)
 {
-	leave(calm__hashmap_of(snapshot->base.map), &snapshot->base.snap, snapshot->generation,
-	      press);
-	drop(snapshot);
+	struct calm__hash_snapshot *snapshot = (struct calm__hash_snapshot *)base;
+	leave(calm__hashmap_of(base->map), &base->snap, snapshot->generation);
 }
 
-void calm__hashmap_done(struct calm__hash_snapshot *snapshot)
-{
-	if (calm__snap_done(&snapshot->base.snap))
-		dispose(snapshot, false);
-}
-
-static uint64_t history_bytes(struct calm__hashmap *map)
+uint64_t calm__hashmap_history(struct calm__hashmap *map)
 {
 	/* order: none - a budget is kept to the image, not to the byte. */
 	return calm__history_bytes(&map->history) +
@@ -56,19 +42,14 @@ static uint64_t history_bytes(struct calm__hashmap *map)
 
 void calm__hashmap_keep_budget(struct calm__hashmap *map)
 {
-	struct calm__snap *gone = NULL;
-	if (map->base.budget == 0 || history_bytes(map) <= map->base.budget)
-		return;
-	/* With nothing left to oust, pressing would copy all that stays at each write, for nothing. */
-	/* order: none - as in history_bytes(). */
-	calm__history_trim(&map->history, load_relaxed(&map->snaps.history) > 0);
-	while (history_bytes(map) > map->base.budget && calm__snaps_oust(&map->snaps, true, &gone))
-		if (gone)
-			dispose((struct calm__hash_snapshot
-					 *)(void *)((char *)gone -
-						    offsetof(struct calm__hash_snapshot,
-							     base.snap)),
-				true);
+	do {
+		if (map->base.budget == 0 || calm__hashmap_history(map) <= map->base.budget)
+			return;
+		/* With nothing to oust, pressing would copy all that stays, each time in vain. */
+		/* order: none - as in calm__hashmap_history(). */
+		calm__history_trim(&map->history, load_relaxed(&map->snaps.history) > 0);
+	} while (calm__hashmap_history(map) > map->base.budget &&
+		 calm__snapshots_oust(&map->snaps, true));
 }
 
 /*
@@ -88,42 +69,29 @@ static calm_status prepare(struct calm__hashmap *map, struct calm__self *self,
 	return CALM_OK;
 }
 
-void calm__hashmap_opened(struct calm__hashmap *map, struct calm__hash_snapshot *snapshot)
-{
-	calm__hashmap_keep_budget(map);
-	calm__hashmap_done(snapshot);
-}
-
 static calm_status open_snapshot(struct calm_map *base, struct calm_snapshot **out)
 {
 	struct calm__hashmap *map = calm__hashmap_of(base);
-	struct calm__hash_snapshot *snapshot = calm__heap_zero(&base->heap, sizeof(*snapshot));
+	struct calm_snapshot *snapshot = calm__snapshot_new(base);
 	if (!snapshot)
 		return CALM_ENOMEM;
-	snapshot->base.map = base;
 	struct calm__self *self = calm__self();
 	calm__enter(self);
 	calm__lock(&map->turn);
-	calm_status status = prepare(map, self, &snapshot->generation);
+	calm_status status = prepare(map, self,
+				     &((struct calm__hash_snapshot *)snapshot)->generation);
 	if (status == CALM_OK)
-		calm__snap_open(&map->snaps, &snapshot->base.snap, sizeof(*snapshot));
+		calm__snap_open(&map->snaps, &snapshot->snap, sizeof(struct calm__hash_snapshot));
 	calm__unlock(&map->turn);
 	calm__leave(self);
 	if (status != CALM_OK) {
-		calm__heap_free(&base->heap, snapshot, sizeof(*snapshot));
+		calm__snapshot_free(snapshot);
 		return status;
 	}
-	*out = &snapshot->base;
-	calm__hashmap_opened(map, snapshot);
+	*out = snapshot;
+	calm__hashmap_keep_budget(map);
+	calm__snapshot_done(snapshot);
 	return CALM_OK;
-}
-
-static void close_snapshot(struct calm_snapshot *base)
-{
-	struct calm__hash_snapshot *snapshot = (struct calm__hash_snapshot *)base;
-	if (calm__snap_closes(&base->snap))
-		dispose(snapshot, false);
-	drop(snapshot);
 }
 
 int calm__hashmap_walk(struct calm_map *base, calm_visit_fn *visit, void *context)
@@ -143,51 +111,40 @@ int calm__hashmap_walk(struct calm_map *base, calm_visit_fn *visit, void *contex
 		return (int)status;
 	view.stamp = snap.stamp;
 	int result = calm__visit_units(&view, visit, context, &snap);
-	leave(map, &snap, view.generation, false);
+	leave(map, &snap, view.generation);
 	return result;
 }
 
 /* ---- reading ---- */
 
-struct calm__view calm__view_of(const struct calm__hash_snapshot *snapshot)
+struct calm__view calm__view_of(const struct calm_snapshot *base)
 {
-	return (struct calm__view){calm__hashmap_of(snapshot->base.map), snapshot->generation,
-				   snapshot->base.snap.stamp, true};
+	return (struct calm__view){calm__hashmap_of(base->map),
+				   ((const struct calm__hash_snapshot *)base)->generation,
+				   base->snap.stamp, true};
 }
 
 static calm_status load(struct calm_snapshot *base, calm_key key, void **value)
 {
-	struct calm__hash_snapshot *snapshot = (struct calm__hash_snapshot *)base;
-	const struct calm__keys *keys = &base->map->keys;
-	uint64_t hash = calm__key_hash(keys, key);
-	struct calm__view view = calm__view_of(snapshot);
-	struct calm__batch batch;
+	struct calm__view view = calm__view_of(base);
+	struct calm__entry entry;
 	if (!calm__snap_use(&base->snap))
 		return CALM_ESTALE;
-	calm__batch_begin(&batch);
-	calm_status status = calm__read_unit(&view, hash, &batch);
-	if (status == CALM_OK) {
-		status = CALM_ABSENT;
-		for (size_t i = 0; i < batch.n; i++) {
-			if (calm__key_is(keys, batch.entries[i].key, key, hash)) {
-				*value = batch.entries[i].value;
-				status = CALM_OK;
-			}
-		}
-	}
-	calm__batch_end(view.map, &batch);
-	calm__hashmap_done(snapshot);
+	calm_status status = calm__read_key(&view, key, calm__key_hash(&base->map->keys, key),
+					    &entry);
+	if (status == CALM_OK)
+		*value = entry.value;
+	calm__snapshot_done(base);
 	return status;
 }
 
 static int each(struct calm_snapshot *base, calm_visit_fn *visit, void *context)
 {
-	struct calm__hash_snapshot *snapshot = (struct calm__hash_snapshot *)base;
-	struct calm__view view = calm__view_of(snapshot);
+	struct calm__view view = calm__view_of(base);
 	if (!calm__snap_use(&base->snap))
 		return CALM_ESTALE;
 	int result = calm__visit_units(&view, visit, context, NULL);
-	calm__hashmap_done(snapshot);
+	calm__snapshot_done(base);
 	return result;
 }
 
@@ -206,7 +163,7 @@ static uint64_t size(struct calm_snapshot *base)
 	uint64_t known = load_relaxed(&snapshot->size);
 	if (known > 0)
 		return known - 1;
-	struct calm__view view = calm__view_of(snapshot);
+	struct calm__view view = calm__view_of(base);
 	view.ordered = false;
 	uint64_t count = 0;
 	if (!calm__snap_use(&base->snap))
@@ -214,13 +171,14 @@ static uint64_t size(struct calm_snapshot *base)
 	if (calm__visit_units(&view, count_one, &count, NULL) == 0)
 		/* order: none - as above. */
 		store_relaxed(&snapshot->size, count + 1);
-	calm__hashmap_done(snapshot);
+	calm__snapshot_done(base);
 	return count;
 }
 
 const struct calm__snapshot_kind calm__hashmap_snapshots = {
+	.bytes = sizeof(struct calm__hash_snapshot),
 	.open = open_snapshot,
-	.close = close_snapshot,
+	.dispose = dispose,
 	.load = load,
 	.each = each,
 	.size = size,

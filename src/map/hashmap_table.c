@@ -4,8 +4,8 @@
  * hashmap's tables: an array of buckets, and the lines that overflow from them.
  *
  * Load: a table has room for 2.5 entries a bucket of three slots. Of keys that hash at random one
- * bucket in four then overflows, a line has 32 bytes an entry, and 27 once the lines that overflowed
- * are left out; just after a doubling one bucket in 26 does.
+ * bucket in four then overflows, and an entry takes 32 bytes, its share of the overflow included;
+ * just after a doubling one bucket in 26 does, and an entry takes 53 (Poisson).
  *
  * Overflow lines are numbered, in chunks that double, so that a bucket names one in 32 bits and a
  * line never moves. Free ones wait in pools, one per group of threads, that carve a few at a time

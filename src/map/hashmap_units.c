@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The calm authors */
 /*
- * How a snapshot of hashmap is read: unit by unit.
- * A unit is a place: a bucket that has not changed since, or the
- * image of one that has (sync/history.c). Position is a hash; the unit that holds it gives what is
- * bound there, and says where it ends, which is the next position. So growing, shrinking and saving
- * in between change the units, but not what they add up to. What the walk comes into the middle of,
- * it filters by hash.
+ * How a snapshot of hashmap is read: unit by unit. A unit is a place: a bucket that has not changed
+ * since, or the image of one that has (sync/history.c). A position is a hash; the unit that holds it
+ * gives what is bound there, and says where it ends, which is the next position. So growing,
+ * shrinking and saving in between change the units, but not what they add up to. What a walk comes
+ * into the middle of, it filters by hash.
  *
  * Order: by hash, then key, which does not depend on the units; calm_map_walk, which nobody can
  * compare with anything, spares itself the sorting.
@@ -171,7 +170,6 @@ INLINE enum taken read_unit(const struct calm__view *view, uint64_t position,
 	}
 }
 
-/* The unit alone, whatever its size. Outside a section, or in one of the caller's. */
 calm_status calm__read_unit(const struct calm__view *view, uint64_t position,
 			    struct calm__batch *batch)
 {
@@ -187,6 +185,24 @@ calm_status calm__read_unit(const struct calm__view *view, uint64_t position,
 		if (!widen(view->map, batch, 2 * n))
 			return CALM_ENOMEM;
 	}
+}
+
+calm_status calm__read_key(const struct calm__view *view, calm_key key, uint64_t hash,
+			   struct calm__entry *entry)
+{
+	struct calm__batch batch;
+	calm__batch_begin(&batch);
+	calm_status status = calm__read_unit(view, hash, &batch);
+	if (status == CALM_OK) {
+		status = CALM_ABSENT;
+		for (size_t i = 0; i < batch.n && status == CALM_ABSENT; i++) {
+			*entry = batch.entries[i];
+			if (calm__key_is(&view->map->base.keys, entry->key, key, hash))
+				status = CALM_OK;
+		}
+	}
+	calm__batch_end(view->map, &batch);
+	return status;
 }
 
 /* ---- order ---- */
@@ -248,10 +264,6 @@ static void filter(const struct calm__hashmap *map, struct calm__batch *batch, s
 	batch->n = n;
 }
 
-/*
- * Fills a batch with units from a position on. *next: where to go on; *more: whether there is
- * anything there. NEEDS_ROOM: a unit alone does not fit.
- */
 /* Lines that overflow lie anywhere: they are on their way before their bucket's turn comes. */
 #define OVERFLOW_AHEAD 16
 
@@ -270,6 +282,10 @@ INLINE void fetch_overflow(const struct calm__view *view, uint64_t position)
 		__builtin_prefetch(calm__overflow(table, number));
 }
 
+/*
+ * Fills a batch with units from a position on. *next: where to go on; *more: whether there is
+ * anything there. NEEDS_ROOM: a unit alone does not fit.
+ */
 static enum taken fill(const struct calm__view *view, struct calm__batch *batch, uint64_t *next,
 		       bool *more, size_t *n)
 {

@@ -29,7 +29,7 @@ struct calm__view {
 	bool ordered; /* visit in order of calm__compare_entries */
 };
 
-struct calm__view calm__view_of(const struct calm__hash_snapshot *snapshot);
+struct calm__view calm__view_of(const struct calm_snapshot *base);
 
 static inline void calm__batch_begin(struct calm__batch *batch)
 {
@@ -43,6 +43,10 @@ void calm__batch_end(struct calm__hashmap *map, struct calm__batch *batch);
 /* The unit that a position is in, all of it, in no order. OK, ENOMEM. */
 calm_status calm__read_unit(const struct calm__view *view, uint64_t position,
 			    struct calm__batch *batch);
+
+/* One key's binding. OK, ABSENT, ENOMEM. */
+calm_status calm__read_key(const struct calm__view *view, calm_key key, uint64_t hash,
+			   struct calm__entry *entry);
 
 /* By hash, then by key: the order of a snapshot. */
 int calm__compare_entries(const struct calm__hashmap *map, const struct calm__entry *a,

@@ -70,8 +70,10 @@ static inline bool calm__inserts(const struct calm__write *write)
 
 /* range may be NULL: the kind has no order. */
 struct calm__snapshot_kind {
+	size_t bytes; /* of the kind's own struct */
 	calm_status (*open)(struct calm_map *, struct calm_snapshot **);
-	void (*close)(struct calm_snapshot *);
+	/* Gives back what it kept, and takes it from the list. Called once, by one thread. */
+	void (*dispose)(struct calm_snapshot *);
 	calm_status (*load)(struct calm_snapshot *, calm_key, void **value);
 	int (*each)(struct calm_snapshot *, calm_visit_fn *, void *context);
 	uint64_t (*size)(struct calm_snapshot *);
@@ -80,6 +82,8 @@ struct calm__snapshot_kind {
 	int (*range)(struct calm_snapshot *, const calm_key *from, const calm_key *to,
 		     bool ascending, calm_visit_fn *, void *context);
 };
+
+struct calm__table;
 
 struct calm__kind {
 	const char *name;
@@ -126,6 +130,36 @@ struct calm_snapshot {
 	struct calm_map *map;
 	struct calm__snap snap;
 };
+
+/*
+ * The life of a snapshot, the same for every kind (snapshot.c). The list and the handle hold it; the
+ * last of them frees the struct. new: zeroed behind base; NULL: no memory.
+ */
+struct calm_snapshot *calm__snapshot_new(struct calm_map *map);
+/* One that was never opened. */
+void calm__snapshot_free(struct calm_snapshot *snapshot);
+/* After calm__snap_use, or the opening. */
+void calm__snapshot_done(struct calm_snapshot *snapshot);
+void calm__snapshot_close(struct calm_snapshot *snapshot);
+/* Ousts the oldest; false: there is none that may be. */
+bool calm__snapshots_oust(struct calm__snaps *snaps, bool newest_too);
+/* Ousts until what the snapshots themselves count is within the map's budget. Never the newest. */
+void calm__snapshots_keep_budget(struct calm_map *map, struct calm__snaps *snaps);
+
+/* A kind's snapshot that is a table as it was begins with it; reading one is the same for all. */
+struct calm__frozen {
+	struct calm_snapshot base;
+	const struct calm__table *table;
+};
+
+calm_status calm__frozen_load(struct calm_snapshot *base, calm_key key, void **value);
+int calm__frozen_each(struct calm_snapshot *base, calm_visit_fn *visit, void *context);
+uint64_t calm__frozen_size(struct calm_snapshot *base);
+calm_status calm__frozen_seek(struct calm_cursor *cursor, calm_key key);
+calm_status calm__frozen_step(struct calm_cursor *cursor, bool forward, calm_key *key,
+			      void **value);
+/* As each, and then closes it. */
+int calm__frozen_walk(struct calm_snapshot *base, calm_visit_fn *visit, void *context);
 
 /*
  * Makes a map of `size` bytes, zeroed behind a filled-in calm_map. The caller finishes it and gives

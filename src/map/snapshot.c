@@ -1,10 +1,76 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The calm authors */
 /*
- * The snapshot verbs: as map.c, each checks its arguments and calls the map's kind. diff is
- * composed of a walk over one snapshot and loads from the other, which needs nothing of a kind.
+ * The snapshot verbs: as map.c, each checks its arguments and calls the map's kind. Opening, use,
+ * ousting and closing are the same for every kind, but for what it kept. diff is composed of a walk
+ * over one snapshot and loads from the other, which needs nothing of a kind.
  */
 #include "map/kind.h"
+
+/* ---- the life of a snapshot ---- */
+
+static size_t bytes_of(const struct calm_map *map)
+{
+	return map->kind->snapshots->bytes;
+}
+
+struct calm_snapshot *calm__snapshot_new(struct calm_map *map)
+{
+	struct calm_snapshot *snapshot = calm__heap_zero(&map->heap, bytes_of(map));
+	if (snapshot)
+		snapshot->map = map;
+	return snapshot;
+}
+
+void calm__snapshot_free(struct calm_snapshot *snapshot)
+{
+	calm__heap_free(&snapshot->map->heap, snapshot, bytes_of(snapshot->map));
+}
+
+static void drop(struct calm_snapshot *snapshot)
+{
+	if (calm__snap_drop(&snapshot->snap))
+		calm__snapshot_free(snapshot);
+}
+
+static void dispose(struct calm_snapshot *snapshot)
+{
+	snapshot->map->kind->snapshots->dispose(snapshot);
+	drop(snapshot);
+}
+
+void calm__snapshot_done(struct calm_snapshot *snapshot)
+{
+	if (calm__snap_done(&snapshot->snap))
+		dispose(snapshot);
+}
+
+void calm__snapshot_close(struct calm_snapshot *snapshot)
+{
+	if (calm__snap_closes(&snapshot->snap))
+		dispose(snapshot);
+	drop(snapshot);
+}
+
+bool calm__snapshots_oust(struct calm__snaps *snaps, bool newest_too)
+{
+	struct calm__snap *gone;
+	bool ousted = calm__snaps_oust(snaps, newest_too, &gone);
+	if (gone)
+		dispose((struct calm_snapshot *)(void *)((char *)gone -
+							 offsetof(struct calm_snapshot, snap)));
+	return ousted;
+}
+
+void calm__snapshots_keep_budget(struct calm_map *map, struct calm__snaps *snaps)
+{
+	/* order: none - a budget is kept to the table, not to the byte. */
+	while (map->budget > 0 && load_relaxed(&snaps->history) > map->budget &&
+	       calm__snapshots_oust(snaps, false))
+		;
+}
+
+/* ---- the verbs ---- */
 
 static void opened(calm_map *map)
 {
@@ -41,7 +107,7 @@ void calm_snapshot_close(calm_snapshot *snapshot)
 	if (!snapshot)
 		return;
 	calm_map *map = snapshot->map;
-	map->kind->snapshots->close(snapshot);
+	calm__snapshot_close(snapshot);
 	/* order: map.snapshots release -> calm_map_destroy(): the last use of the map by this
 	 * snapshot. */
 	add_acq_rel(&map->snapshots, (uint64_t)-1);
