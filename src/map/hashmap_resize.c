@@ -16,7 +16,7 @@
  * both: what a snapshot may see of either is saved, and the bucket is stamped with the epoch.
  *
  * Units are claimed in order, round and round, so a helper that stops half-way delays nobody: the
- * next round finds what it left. Growth starts at 2.5 entries a bucket, whatever a single bucket
+ * next round finds what it left. Growth starts at three entries a bucket, whatever a single bucket
  * holds, so that colliding keys cannot force it; shrinking when what is there would fill an eighth of
  * the room. Without memory a table stays as it is, and its chains become longer.
  *
