@@ -4,7 +4,7 @@
 # The memory orders: c11.sh [HARNESS.c...], all of c11/ by default. Needs cc; and for all but the first line, c++ and Relacy.
 # A harness must compile as strict C11, with each mutation too, and run as an ordinary program. Then Relacy executes it at
 # random under the C++11 memory model: `mutation` and `equivalent` in its header are as in spin.sh, but what holds was not
-# searched in full. The executions are the same in every run.
+# searched in full. The executions are the same in every run; CALM_TEST_SCALE times as many with it.
 set -u
 LC_ALL=C
 export LC_ALL
@@ -14,7 +14,8 @@ command -v cc >/dev/null || { echo 'skipped: no cc'; exit 77; }
 work=$(mktemp -d) || exit 2
 trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM
-executions=1000000 argued=300000 search=2000000 passed=0 failed=0
+scale=${CALM_TEST_SCALE:-1}
+executions=$((200000 * scale)) argued=$((100000 * scale)) search=2000000 passed=0 failed=0
 relacy=yes
 echo '#include <relacy/relacy.hpp>' | c++ -std=gnu++11 -w -fsyntax-only -x c++ - 2>/dev/null || relacy=''
 
