@@ -122,8 +122,14 @@ struct calm_map {
 	shared_u64 copies;    /* statistics */
 	shared_u64 copied_bytes;
 	shared_u64 resizes;
+	struct calm_map *newer; /* in the list of all maps, as is older: registry.c */
+	struct calm_map *older;
 	struct calm__heap heap;
 };
+
+/* In and out of the list of all maps. */
+void calm__map_enlist(struct calm_map *map);
+void calm__map_delist(struct calm_map *map);
 
 /* Every kind's snapshot begins with it. */
 struct calm_snapshot {
