@@ -104,9 +104,9 @@ struct calm__self {
 	_Alignas(CALM__LINE) struct calm__bag bag;
 	shared_ptr running[CALM__NESTED]; /* contexts of the release functions being run */
 	shared_u64 runs;                  /* release functions that have returned */
-	void *released[CALM__RELEASED];   /* the last of releases, in a ring; only a debugger reads it */
+	void *released[CALM__RELEASED]; /* the last of releases, in a ring; only a debugger reads it */
 	uint64_t releases;
-	shared_u32 thread;                /* kernel id; 0: free */
+	shared_u32 thread; /* kernel id; 0: free */
 	struct calm__self *next_free;
 };
 
