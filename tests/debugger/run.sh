@@ -12,6 +12,7 @@ gdb -q -batch -ex 'python import gdb' 2>/dev/null || { echo 'gdb has no Python';
 case $(cat /proc/sys/kernel/core_pattern) in
 '|'* | /*) echo 'the kernel does not leave cores with the process'; exit 77 ;;
 esac
+# shellcheck disable=SC3045
 ulimit -c unlimited 2>/dev/null || { echo 'no cores allowed'; exit 77; }
 folder=$(mktemp -d) || exit 2
 trap 'rm -rf "$folder"' EXIT
@@ -25,7 +26,7 @@ for kind in ${CALM_KINDS:-hashmap lockmap syncmap shardmap cowmap}; do
 		for class in live image retired freed unknown busy; do
 			case $kind-$class in syncmap-image | shardmap-image) continue ;; esac
 			for seed in $(seq "$seeds"); do
-				"$victim" $kind $keys $class "$seed" >/dev/null 2>&1
+				"$victim" "$kind" "$keys" "$class" "$seed" >/dev/null 2>&1
 				core=$(find . -type f | head -n 1)
 				[ "$core" ] || { echo "$kind $keys $class $seed left no core"; exit 1; }
 				mv "$core" "../cores/$kind.$keys.$class.$seed.core"
