@@ -64,6 +64,9 @@ bool lab_time_left(void)
 
 void lab_count(const char *name, uint64_t n)
 {
+	static pthread_mutex_t names = PTHREAD_MUTEX_INITIALIZER;
+
+	(void)pthread_mutex_lock(&names);
 	for (unsigned i = 0; i < LAB_COUNTS; i++) {
 		struct lab_count *count = &record->counts[i];
 		if (count->name[0] == '\0')
@@ -71,8 +74,9 @@ void lab_count(const char *name, uint64_t n)
 		if (strcmp(count->name, name) != 0)
 			continue;
 		atomic_fetch_add(&count->n, n);
-		return;
+		break;
 	}
+	(void)pthread_mutex_unlock(&names);
 }
 
 uint64_t lab_counted(const char *name)
@@ -480,7 +484,7 @@ static bool read_options(int argc, char **argv, uint64_t *ms)
 
 int main(int argc, char **argv)
 {
-	uint64_t ms = 300;
+	uint64_t ms = 200;
 
 	if (!read_options(argc, argv, &ms))
 		return misuse();

@@ -52,17 +52,23 @@ done
 
 # A replay dies of the same instruction each time, and the report says of what, and who freed it.
 expect 0 '5 of 5 replays ended so, at the same instruction' uaf --replay --runs 5
-shown 'died in walk_chain (uaf.c:[0-9]*)'
-shown '^ --> 0x[0-9a-f]* *mov'
-shown 'The pointer was in r[0-9a-z]*: 0x'
 shown 'given back by deleter in step 2'
-shown '#0  delete_node (uaf.c:'
+lacks=$(grep 'this calm was built without' out)
+if [ -z "$lacks" ]; then
+	shown 'died in walk_chain (uaf.c:[0-9]*)'
+	shown '^ --> 0x[0-9a-f]* *mov'
+	shown 'The pointer was in r[0-9a-z]*: 0x'
+	shown '#0  delete_node (uaf.c:'
+else
+	echo "$lacks"
+	shown 'The address that was touched: 0x'
+fi
 shown 'The stack of walker, which died'
 shown 'The stack of deleter, meanwhile'
 expect 0 'hung; reader waits until no reader is inside' rcu --replay --runs 1
 shown 'The stack of reader, meanwhile, which waits'
 expect 0 '' refcount aba torn resize --replay --runs 1 --json
-if command -v python3 >/dev/null; then
+if command -v python3 >/dev/null && [ -z "$lacks" ]; then
 	python3 - out <<-'END' || fail 'the JSON of replays'
 		import json, sys
 		replays = json.load(open(sys.argv[1]))["replays"]

@@ -53,7 +53,7 @@ const struct lab_entry lab_entries[LAB_CASES] = {
 		    false},
 		   {"without-GET_WAITS", "wrong", "the get does not wait for a writer", false}},
 	 .right = {VICTIM, "right", "the library as it is", false},
-	 .ms = 600},
+	 .ms = 300},
 	{.name = "livelock",
 	 .what = "a walk that begins again on every change",
 	 .wrong = {{VICTIM, "wrong", "while writers write, it never ends", false}},

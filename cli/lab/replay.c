@@ -110,8 +110,10 @@ static void print_instruction(struct lab_code *code, const struct lab_death *dea
 
 	lab_code_place(code, death->pc, true, &place);
 	place_text(&place, text, sizeof text);
-	(void)printf("\nIt died in %s, at %s+0x%" PRIx64 ":\n", text, place.module,
-		     place.module_offset);
+	(void)printf("\nIt died in %s", text);
+	if (place.function[0] != '\0')
+		(void)printf(", at %s+0x%" PRIx64, place.module, place.module_offset);
+	(void)printf(":\n");
 	if (place.source[0] != '\0')
 		(void)printf("\n    %d   %s\n", place.line, place.source);
 	if (n > 0)

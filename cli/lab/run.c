@@ -29,7 +29,7 @@
 #define TICK_NS 5000000L
 #define HANG_TICKS 160      /* of one that must hang */
 #define PATIENCE_TICKS 6000 /* of any other */
-#define MS 300
+#define MS 200
 
 static volatile sig_atomic_t interrupted;
 

@@ -9,7 +9,6 @@ import collections
 import os
 import pathlib
 import re
-import sys
 import traceback
 
 import gdb
@@ -53,7 +52,7 @@ def judge_commands(kind, keys):
     if kind not in say("calm map asked"):
         return "calm map says nothing of it"
     key = "truth_key" if keys == "word" else '"key %d"' % int(gdb.parse_and_eval("truth_key"))
-    if f" is in " not in say(f"calm bucket asked {key}"):
+    if " is in " not in say(f"calm bucket asked {key}"):
         return "calm bucket does not find the key"
     absent = "999999" if keys == "word" else '"no key"'
     if " is not in " not in say(f"calm bucket asked {absent}"):
