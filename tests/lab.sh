@@ -86,6 +86,8 @@ if command -v python3 >/dev/null; then
 		cases = json.load(open(sys.argv[1]))["cases"]
 		assert [c["case"] for c in cases] == ["uaf", "leak", "order", "torn"]
 		assert all(c["wrong"]["failed"] > 0 and c["wrong"]["how"] and c["right"]["failed"] == 0 for c in cases)
+		leak = cases[1]["wrong"]
+		assert (leak["runs"], leak["failed"]) == (2, 2) and abs(leak["low"] - 0.342) < 0.001 and leak["high"] == 1, leak
 		model = cases[2]["wrong"]["counts"]
 		allowed = [name for name, n in model.items() if name.startswith("model:") and n]
 		assert len(allowed) == 3 and "model: release store, acquire load" not in allowed, model
