@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The calm authors
-"""Run inside gdb, after calm-gdb.py: goes through the cores of a folder and judges what calm-gdb.py says of each.
+"""Run inside gdb, after calm-gdb.py: goes through the cores that a file lists and judges what calm-gdb.py says of each.
 
 Names say what a core is: KIND.KEYS.CLASS.SEED.core of tests/debugger/victim.c, or lab.CASE-VARIANT-N.core of calm lab. Prints a
-line per kind of core, "CLASS: right of n", and every wrong one; the last line is "judged N, wrong W".
+line for each that is misjudged, and "counted CLASS RIGHT ALL" for each class.
 """
 import collections
 import os
@@ -13,7 +13,7 @@ import traceback
 
 import gdb
 
-FOLDER = pathlib.Path(os.environ["CALM_CORES"])
+CORES = [pathlib.Path(line) for line in pathlib.Path(os.environ["CALM_CORES"]).read_text(encoding="utf-8").split()]
 # Whose function must be named.
 FAULTS = {"uaf": "walk_chain", "rcu": "use", "refcount": "drop", "resize": "walk_tables"}
 
@@ -74,7 +74,7 @@ def judge_lab(case):
 def judge(core):
     if core.name.startswith("lab."):
         case = core.name.split(".")[1].split("-")[0]
-        return f"lab {case}", judge_lab(case)
+        return f"lab-{case}", judge_lab(case)
     kind, keys, wanted, seed, _ = core.name.split(".")
     if wanted == "busy":
         return wanted, judge_pointer(kind, keys, "live")
@@ -83,7 +83,7 @@ def judge(core):
 
 def main():
     right, all_ = collections.Counter(), collections.Counter()
-    for core in sorted(FOLDER.glob("*.core")):
+    for core in CORES:
         program = os.environ["CALM_LAB_VICTIM" if core.name.startswith("lab.") else "CALM_VICTIM"]
         if gdb.current_progspace().filename != program:
             say(f"file {program}")
@@ -97,8 +97,7 @@ def main():
         if wrong:
             print(f"{core.name}: {wrong}")
     for name in sorted(all_):
-        print(f"{name}: {right[name]} of {all_[name]}")
-    print(f"judged {sum(all_.values())}, wrong {sum(all_.values()) - sum(right.values())}")
+        print(f"counted {name} {right[name]} {all_[name]}")
 
 
 main()
