@@ -127,7 +127,12 @@ struct calm_map {
 	struct calm__heap heap;
 };
 
-/* In and out of the list of all maps. */
+/* The list of all maps, which the debugger knows by this name; in and out of it. */
+struct calm__maps {
+	struct calm__lock lock;
+	struct calm_map *newest;
+};
+extern struct calm__maps calm__maps;
 void calm__map_enlist(struct calm_map *map);
 void calm__map_delist(struct calm_map *map);
 

@@ -12,11 +12,7 @@
 
 #include <pthread.h>
 
-/* The debugger knows it by this name. */
-struct calm__maps {
-	struct calm__lock lock;
-	struct calm_map *newest;
-} calm__maps;
+struct calm__maps calm__maps;
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 

@@ -3,10 +3,11 @@
 # SPDX-FileCopyrightText: The calm authors
 # calm-gdb.py on real cores: run.sh CALM VICTIM [SEEDS [LAB_RUNS]]. CALM: the command; VICTIM: tests/debugger/victim.c, built.
 # Each kind of map and of keys dies in each class SEEDS times (or once, with keys of one kind); cores of calm lab join them,
-# LAB_RUNS of each case. Of each class at most one in a hundred may be misjudged. Exit 77: no gdb, or no cores here.
+# LAB_RUNS of each case; CALM_TEST_SCALE=100 makes a hundred and more of each class. Of each class at most one in a hundred may be misjudged. Exit 77: no gdb, or no cores here.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
-calm=$1 victim=$2 seeds=${3:-1} lab_runs=${4:-1}
+scale=${CALM_TEST_SCALE:-1}
+calm=$1 victim=$2 seeds=${3:-$(((scale + 5) / 6))} lab_runs=${4:-$scale}
 command -v gdb >/dev/null || { echo 'no gdb'; exit 77; }
 gdb -q -batch -ex 'python import gdb' 2>/dev/null || { echo 'gdb has no Python'; exit 77; }
 case $(cat /proc/sys/kernel/core_pattern) in
