@@ -123,7 +123,7 @@ static void work(unsigned number, void *context)
 			replay(number);
 		return;
 	}
-	while (lab_time_left()) {
+	while (lab_goes_on()) {
 		for (int i = 0; i < 50; i++) {
 			struct node *held[2] = {take(), number % 2 == 0 ? take() : NULL};
 			for (int k = 0; k < 2 && !safe; k++) {

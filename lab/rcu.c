@@ -100,7 +100,7 @@ static void work(unsigned number, void *context)
 		lab_at(4, NULL, NULL);
 		return;
 	}
-	for (uint64_t key = 1; number == 1 && lab_time_left(); key++) {
+	for (uint64_t key = 1; number == 1 && lab_goes_on(); key++) {
 		replace(key);
 		if (key % 64 == 0)
 			lab_count("objects replaced", 64);
@@ -111,11 +111,11 @@ static void work(unsigned number, void *context)
 	do {
 		for (int i = 0; i < (lab_replay ? 1 : 100) && number == 0; i++)
 			wrong += read_once();
-	} while (number == 0 && !lab_replay && lab_time_left());
-	if (wrong > 0) {
+		if (wrong > 0)
+			lab_found("a reader read what nobody had stored");
+	} while (number == 0 && !lab_replay && lab_goes_on());
+	if (wrong > 0)
 		lab_count("wrong values read", wrong);
-		lab_found("a reader read what nobody had stored");
-	}
 }
 
 static void run(void)

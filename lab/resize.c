@@ -140,7 +140,7 @@ static void work(unsigned number, void *context)
 		lab_at(4, NULL, NULL);
 		return;
 	}
-	for (unsigned i = 0; lab_time_left(); i++) {
+	for (unsigned i = 0; lab_goes_on(); i++) {
 		if (number == 0)
 			walk();
 		else if (map != NULL)

@@ -71,23 +71,30 @@ static uint64_t load(calm_snapshot *snapshot, uint64_t key)
 	return (uint64_t)(uintptr_t)value;
 }
 
-/* Values rise, so a get that comes after the opening finds at least what the snapshot holds. */
+/* Values rise, so a get that comes after the opening finds at least what the snapshot holds; and that stays as it is. */
 static void look(void)
 {
-	uint64_t now[KEYS];
+	uint64_t now[KEYS], then[KEYS];
 	calm_snapshot *snapshot;
 	if (calm_map_snapshot(map, &snapshot) != CALM_OK)
 		abort();
 	for (uint64_t key = 0; key < KEYS; key++)
 		now[key] = load(NULL, key);
+	for (uint64_t key = 0; key < KEYS; key++)
+		then[key] = load(snapshot, key);
 	for (uint64_t key = 0; key < KEYS; key++) {
-		uint64_t then = load(snapshot, key);
-		if (now[key] >= then)
-			continue;
-		lab_count("gets older than the snapshot", 1);
-		lab_found(
-			"a get after the snapshot found write %llu, the snapshot shows write %llu",
-			(unsigned long long)now[key], (unsigned long long)then);
+		if (now[key] < then[key]) {
+			lab_count("gets older than the snapshot", 1);
+			lab_found(
+				"a get after the snapshot found write %llu, the snapshot shows write %llu",
+				(unsigned long long)now[key], (unsigned long long)then[key]);
+		}
+		uint64_t again = load(snapshot, key);
+		if (again != then[key]) {
+			lab_count("snapshots that changed", 1);
+			lab_found("a snapshot showed write %llu, and then write %llu",
+				  (unsigned long long)then[key], (unsigned long long)again);
+		}
 	}
 	calm_snapshot_close(snapshot);
 }
@@ -95,7 +102,7 @@ static void look(void)
 static void work(unsigned number, void *context)
 {
 	(void)context;
-	for (uint64_t i = 1; lab_time_left(); i++) {
+	for (uint64_t i = 1; lab_goes_on(); i++) {
 		if (number == 0)
 			look();
 		for (uint64_t key = number - 1; number > 0 && key < KEYS; key += WRITERS)

@@ -76,7 +76,7 @@ static void work(unsigned number, void *context)
 {
 	(void)context;
 	uint64_t torn = 0, reads = 0;
-	for (uint64_t i = 1; number == 0 && (lab_replay ? i == 1 : lab_time_left()); i++) {
+	for (uint64_t i = 1; number == 0 && (lab_replay ? i == 1 : lab_goes_on()); i++) {
 		for (int k = 0; k < (lab_replay ? 1 : 100); k++) {
 			if (map != NULL)
 				write_anew(i);
@@ -84,17 +84,17 @@ static void work(unsigned number, void *context)
 				write_in_place(100 * i + (uint64_t)k);
 		}
 	}
-	while (number == 1 && (lab_replay ? reads == 0 : lab_time_left())) {
+	while (number == 1 && (lab_replay ? reads == 0 : lab_goes_on())) {
 		for (int k = 0; k < (lab_replay ? 1 : 100); k++)
 			torn += !read_is_whole();
 		reads += 100;
+		if (torn > 0)
+			lab_found("a reader got a value that was never stored");
 	}
 	if (number != 1)
 		return;
 	lab_count("reads", reads);
 	lab_count("values never stored", torn);
-	if (torn > 0)
-		lab_found("a reader got a value that was never stored");
 }
 
 static void run(void)

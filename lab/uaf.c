@@ -125,7 +125,7 @@ static void work(unsigned number, void *context)
 	if (number == 0) {
 		if (lab_replay)
 			walk(table);
-		while (!lab_replay && lab_time_left())
+		while (!lab_replay && lab_goes_on())
 			walk(table);
 		return;
 	}
@@ -134,7 +134,7 @@ static void work(unsigned number, void *context)
 		lab_at(4, NULL, NULL);
 		return;
 	}
-	while (lab_time_left()) {
+	while (lab_goes_on()) {
 		/* What is deleted comes back when others have taken its place in memory. */
 		uint64_t keys[16];
 		for (int i = 0; i < 16; i++)

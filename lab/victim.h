@@ -40,6 +40,8 @@ extern const char *lab_argument;
 /* Whether the run's time is not over yet, and how much of it there is. */
 bool lab_time_left(void);
 uint64_t lab_ns_left(void);
+/* The same; but a wrong variant that has found nothing yet goes on, up to eight times as long: the machine may be busy. */
+bool lab_goes_on(void);
 
 /* ---- threads ---- */
 
