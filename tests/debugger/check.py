@@ -44,6 +44,14 @@ def judge_healthy(kind):
     return None
 
 
+def judge_broken(kind):
+    asked = int(gdb.parse_and_eval("(unsigned long)asked"))
+    for line in say("calm check").splitlines():
+        if line.startswith(kind) and line.endswith(": BROKEN") != (f"{asked:#x}" in line):
+            return f"says {line!r} of {'the broken map' if f'{asked:#x}' in line else 'the other'}"
+    return None if "BROKEN" in say("calm check asked") else "says nothing"
+
+
 def judge_commands(kind, keys):
     """The other commands, for their form."""
     listed = say("calm maps")
@@ -61,6 +69,10 @@ def judge_commands(kind, keys):
         return "calm threads lists none"
     if kind not in say("print *asked"):
         return "the printer of a map does not name its kind"
+    if kind == "hashmap":
+        table = "((struct calm__hash_table *)((struct calm__hashmap *)asked)->table)"
+        if ", stamp " not in say(f"print {table}->lines[0]"):
+            return "the printer of a bucket does not show its stamp"
     return None
 
 
@@ -76,6 +88,8 @@ def judge(core):
         case = core.name.split(".")[1].split("-")[0]
         return f"lab-{case}", judge_lab(case)
     kind, keys, wanted, seed, _ = core.name.split(".")
+    if wanted == "broken":
+        return wanted, judge_broken(kind)
     if wanted == "busy":
         return wanted, judge_pointer(kind, keys, "live")
     return wanted, judge_pointer(kind, keys, wanted) or (judge_commands(kind, keys) if seed == "1" else None)

@@ -24,12 +24,13 @@ cd "$folder/one" || exit 2
 wanted=0 turn=0
 for kind in ${CALM_KINDS:-hashmap lockmap syncmap shardmap cowmap}; do
 	turn=$((turn + 1))
-	for class in live image retired freed unknown busy; do
-		case $kind-$class in syncmap-image | shardmap-image) continue ;; esac
+	for class in live image retired freed unknown busy broken; do
+		case $kind-$class in syncmap-image | shardmap-image | syncmap-broken) continue ;; esac
 		turn=$((turn + 1))
 		for keys in word bytes; do
+			case $class-$keys in broken-bytes) continue ;; esac
 			# A short run takes one kind of keys, by turns.
-			[ "$seeds" -gt 1 ] || [ $((turn % 2)) = "$([ $keys = word ] && echo 0 || echo 1)" ] || continue
+			[ "$seeds" -gt 1 ] || [ $class = broken ] || [ $((turn % 2)) = "$([ $keys = word ] && echo 0 || echo 1)" ] || continue
 			for seed in $(seq "$seeds"); do
 				"$victim" "$kind" "$keys" "$class" "$seed" >/dev/null 2>&1
 				core=$(find . -type f | head -n 1)

@@ -9,6 +9,7 @@
  *	retired   displaced, and a reader that is inside a section since before
  *	freed     displaced, and released: just now, or many releases ago
  *	unknown   this program's own: never in a map
+ *	broken    a key in a table has another value than it was stored with: calm check must say so
  *	busy      stopped in the middle of writes, walks, resizes; truth is a live value that nobody touches
  */
 #include "kit/kinds.h"
@@ -30,6 +31,7 @@ volatile uint64_t truth_key;
 static const struct kit_kind *kind;
 static calm_key_kind keys;
 static uint64_t entries, state;
+static char *heap; /* where it begins */
 
 static uint64_t random_below(uint64_t n)
 {
@@ -208,10 +210,27 @@ static void make_busy(calm_map *map, uint64_t n)
 	(void)usleep((useconds_t)(1000 + random_below(20000)));
 }
 
+/* Tables hold key and value side by side; this finds the pair wherever it is in the main heap. */
+static void break_key(calm_map *map, uint64_t n)
+{
+	uint64_t pair[2] = {n, (uint64_t)(uintptr_t)load(map, n)};
+	char *end = sbrk(0);
+	unsigned found = 0;
+	for (char *at = heap; at + sizeof pair <= end; at += 8) {
+		if (memcmp(at, pair, sizeof pair) != 0)
+			continue;
+		*(volatile uint64_t *)(void *)at ^= (uint64_t)1 << 40;
+		found++;
+	}
+	if (found == 0)
+		exit(2);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 5 || (kind = kit_kind_find(argv[1])) == NULL)
 		return 2;
+	heap = sbrk(0);
 	keys = strcmp(argv[2], "word") == 0 ? CALM_KEYS_WORD : CALM_KEYS_BYTES;
 	state = strtoull(argv[4], NULL, 10) * 2 + 1;
 	entries = 20 + random_below(300);
@@ -231,6 +250,8 @@ int main(int argc, char **argv)
 		make_freed(map, n);
 	else if (strcmp(argv[3], "unknown") == 0)
 		make_unknown();
+	else if (strcmp(argv[3], "broken") == 0)
+		break_key(map, n + (n == 0));
 	else if (strcmp(argv[3], "busy") == 0)
 		make_busy(map, n);
 	else

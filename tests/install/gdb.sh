@@ -17,6 +17,9 @@ cat >"$work/look" <<-'END'
 	calm maps
 	calm map map
 	calm bucket map 7
+	print key
+	up
+	print *snapshot
 	calm check
 	calm threads
 	kill
@@ -28,7 +31,7 @@ if grep -q 'ptrace: Operation not permitted' "$work/out"; then
 	exit 77
 fi
 for line in '^0x[0-9a-f]* lockmap, word keys, 1 entries, 1 snapshots$' '^lockmap 0x[0-9a-f]*: word keys, 1 entries' \
-	'^  snapshot 0x[0-9a-f]*: stamp [0-9]*, open for [0-9.]* s$' '^7 is in the table, slot ' '^lockmap 0x[0-9a-f]*: ok$' \
+	'^  snapshot 0x[0-9a-f]*: stamp [0-9]*, open for [0-9.]* s$' '^7 is in the table, slot ' '= word 7$' '= a snapshot of lockmap 0x[0-9a-f]*, stamp ' '^lockmap 0x[0-9a-f]*: ok$' \
 	'^thread 1 (use [0-9]*) in calm_map_delete$'; do
 	grep -q "$line" "$work/out" || { echo "no line $line in:"; cat "$work/out"; exit 1; }
 done
