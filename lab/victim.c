@@ -3,48 +3,39 @@
 /*
  * A victim: a program that runs one variant of one case and may die of it.
  *
- *	calm-lab-victim CASE VARIANT [--replay] [--rounds N] [--ms N] [--argument TEXT]
+ *	calm-lab-victim CASE VARIANT [--replay] [--rounds N] [--ms N]
  *
- * It ends with 0 if nothing was wrong, 1 if it found something wrong, 2 for misuse, or by a signal. When it dies, the thread that
- * does writes down its registers and stack, asks every other thread for its stack, and dies of the same instruction again, so
- * that a core shows the death and not the handler.
+ * It ends with 0 if nothing was wrong, 1 if it found something wrong, 2 for misuse, or by a signal (death.c).
  *
  * Rejected: a parent that traces its child (ptrace): the schedule would not be the free one, and a core would need it too.
  */
 #include "lab/victim.h"
 
-#include <errno.h>
 #include <execinfo.h>
 #include <getopt.h>
-#include <link.h>
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <time.h>
-#include <ucontext.h>
 #include <unistd.h>
 
-#define STACKS_NS 100000000
 #define PATIENCE 8
 
 bool lab_replay;
 uint64_t lab_rounds;
-const char *lab_argument = "";
 
 static struct lab_record own_record;
 static struct lab_record *record = &own_record;
-static _Thread_local unsigned thread_number;
+_Thread_local unsigned lab_thread_number;
 static bool wrong; /* the variant is */
 static uint64_t run_ns, ends_ns;
 static _Atomic unsigned turn = 1;
 
-static uint64_t now_ns(void)
+uint64_t lab_now_ns(void)
 {
 	struct timespec now;
 	clock_gettime(CLOCK_MONOTONIC, &now);
@@ -53,7 +44,7 @@ static uint64_t now_ns(void)
 
 uint64_t lab_ns_left(void)
 {
-	uint64_t now = now_ns();
+	uint64_t now = lab_now_ns();
 	return now < ends_ns ? ends_ns - now : 0;
 }
 
@@ -67,7 +58,7 @@ bool lab_goes_on(void)
 	if (lab_time_left())
 		return true;
 	return wrong && atomic_load(&record->failed) == 0 &&
-	       now_ns() < ends_ns + (PATIENCE - 1) * run_ns;
+	       lab_now_ns() < ends_ns + (PATIENCE - 1) * run_ns;
 }
 
 /* ---- findings ---- */
@@ -133,7 +124,7 @@ static void note(const char *text, const void *address, bool frees, const void *
 	if (number >= LAB_EVENTS)
 		return;
 	struct lab_event *event = &record->events[number];
-	event->thread = thread_number;
+	event->thread = lab_thread_number;
 	event->address = (uint64_t)(uintptr_t)address;
 	event->frees = frees;
 	(void)snprintf(event->text, sizeof event->text, "%s", text);
@@ -197,7 +188,7 @@ static void enlist(unsigned number, const char *name)
 {
 	struct lab_thread *thread = &record->threads[number];
 
-	thread_number = number;
+	lab_thread_number = number;
 	(void)snprintf(thread->name, sizeof thread->name, "%s", name);
 	(void)pthread_setname_np(pthread_self(), thread->name);
 	atomic_store(&thread->kernel_id, (uint32_t)gettid());
@@ -217,9 +208,9 @@ static void *start(void *pointer)
 {
 	const struct member *member = pointer;
 
-	thread_number = member->number + 1;
-	atomic_store(&record->threads[thread_number].kernel_id, (uint32_t)gettid());
-	(void)pthread_setname_np(pthread_self(), record->threads[thread_number].name);
+	lab_thread_number = member->number + 1;
+	atomic_store(&record->threads[lab_thread_number].kernel_id, (uint32_t)gettid());
+	(void)pthread_setname_np(pthread_self(), record->threads[lab_thread_number].name);
 	return serve(pointer);
 }
 
@@ -247,7 +238,7 @@ void lab_together(unsigned n, const char *const names[],
 
 void lab_doing(const char *what)
 {
-	struct lab_thread *thread = &record->threads[thread_number];
+	struct lab_thread *thread = &record->threads[lab_thread_number];
 
 	(void)snprintf(thread->doing, sizeof thread->doing, "%s", what != NULL ? what : "");
 }
@@ -282,160 +273,6 @@ void lab_free(void *pointer, size_t size)
 	free(pointer);
 }
 
-/* ---- death ---- */
-
-static void note_register(const char *name, uint64_t value)
-{
-	uint32_t at = record->death.register_count;
-
-	if (at == LAB_REGISTERS)
-		return;
-	(void)strncpy(record->death.registers[at].name, name,
-		      sizeof record->death.registers[at].name - 1);
-	record->death.registers[at].value = value;
-	record->death.register_count = at + 1;
-}
-
-/* Where the processor was. */
-static uint64_t pc_of(const ucontext_t *context)
-{
-#if defined(__x86_64__)
-	return (uint64_t)context->uc_mcontext.gregs[REG_RIP];
-#elif defined(__aarch64__)
-	return context->uc_mcontext.pc;
-#else
-	(void)context;
-	return 0;
-#endif
-}
-
-static void note_registers(const ucontext_t *context)
-{
-#if defined(__x86_64__)
-	static const struct {
-		const char *name;
-		int at;
-	} names[] = {{"rax", REG_RAX}, {"rbx", REG_RBX}, {"rcx", REG_RCX}, {"rdx", REG_RDX},
-		     {"rsi", REG_RSI}, {"rdi", REG_RDI}, {"rbp", REG_RBP}, {"rsp", REG_RSP},
-		     {"r8", REG_R8},   {"r9", REG_R9},   {"r10", REG_R10}, {"r11", REG_R11},
-		     {"r12", REG_R12}, {"r13", REG_R13}, {"r14", REG_R14}, {"r15", REG_R15}};
-	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-		note_register(names[i].name, (uint64_t)context->uc_mcontext.gregs[names[i].at]);
-#elif defined(__aarch64__)
-	char name[8];
-	for (int i = 0; i < 31; i++) {
-		(void)snprintf(name, sizeof name, "x%d", i);
-		note_register(name, context->uc_mcontext.regs[i]);
-	}
-	note_register("sp", context->uc_mcontext.sp);
-#else
-	(void)context;
-#endif
-}
-
-/* The calling thread's stack from where the signal met it. */
-static void note_stack(uint64_t pc)
-{
-	void *frames[LAB_FRAMES + 8];
-	int n = backtrace(frames, LAB_FRAMES + 8);
-	struct lab_thread *thread = &record->threads[thread_number];
-	int first = 0;
-
-	while (first < n && (uint64_t)(uintptr_t)frames[first] != pc)
-		first++;
-	if (first == n)
-		first = n > 2 ? 2 : 0;
-	thread->stack.depth = 0;
-	for (int i = first; i < n && thread->stack.depth < LAB_FRAMES; i++)
-		thread->stack.pc[thread->stack.depth++] = (uint64_t)(uintptr_t)frames[i];
-	atomic_store(&thread->stacked, 1);
-}
-
-static void asked(int signal, siginfo_t *info, void *context)
-{
-	int saved = errno;
-
-	(void)signal;
-	(void)info;
-	note_stack(pc_of(context));
-	errno = saved;
-}
-
-static void ask_others(void)
-{
-	uint64_t until = now_ns() + STACKS_NS;
-
-	for (unsigned i = 0; i < LAB_THREADS; i++) {
-		struct lab_thread *thread = &record->threads[i];
-		pid_t id = (pid_t)atomic_load(&thread->kernel_id);
-		if (i == thread_number || id == 0 ||
-		    syscall(SYS_tgkill, getpid(), id, SIGUSR2) != 0)
-			continue;
-		while (atomic_load(&thread->stacked) == 0 && now_ns() < until)
-			(void)sched_yield();
-	}
-}
-
-static void dies(int signal, siginfo_t *info, void *context)
-{
-	static _Atomic unsigned dying;
-
-	if (atomic_exchange(&dying, 1) != 0) {
-		for (;;) /* another thread is: it ends this one too */
-			(void)pause();
-	}
-	record->death.signal = signal;
-	record->death.code = info->si_code;
-	record->death.address = info->si_code > 0 ? (uint64_t)(uintptr_t)info->si_addr : 0;
-	record->death.thread = thread_number;
-	record->death.pc = pc_of(context);
-	note_registers(context);
-	atomic_store(&record->death.ready, 1);
-	note_stack(record->death.pc);
-	ask_others();
-	(void)sigaction(signal, &(struct sigaction){.sa_handler = SIG_DFL}, NULL);
-	if (info->si_code <= 0) /* it was sent, and would not come again by itself */
-		(void)raise(signal);
-}
-
-static void watch_for_death(void)
-{
-	static const int deadly[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP};
-	struct sigaction action = {.sa_sigaction = dies, .sa_flags = SA_SIGINFO};
-	void *frames[1];
-
-	(void)backtrace(frames, 1); /* loads what the unwinder needs, which no handler may do */
-	for (size_t i = 0; i < sizeof deadly / sizeof *deadly; i++)
-		(void)sigaction(deadly[i], &action, NULL);
-	action = (struct sigaction){.sa_sigaction = asked, .sa_flags = SA_SIGINFO | SA_RESTART};
-	(void)sigaction(SIGUSR2, &action, NULL);
-}
-
-static int note_module(struct dl_phdr_info *info, size_t size, void *context)
-{
-	(void)size;
-	(void)context;
-	if (record->module_count == LAB_MODULES)
-		return 1;
-	struct lab_module *module = &record->modules[record->module_count++];
-	module->bias = info->dlpi_addr;
-	module->start = UINT64_MAX;
-	for (int i = 0; i < info->dlpi_phnum; i++) {
-		const ElfW(Phdr) *part = &info->dlpi_phdr[i];
-		if (part->p_type != PT_LOAD)
-			continue;
-		uint64_t start = info->dlpi_addr + part->p_vaddr;
-		module->start = start < module->start ? start : module->start;
-		module->end = start + part->p_memsz > module->end ? start + part->p_memsz
-								  : module->end;
-	}
-	if (info->dlpi_name[0] != '\0')
-		(void)snprintf(module->path, sizeof module->path, "%s", info->dlpi_name);
-	else
-		(void)!readlink("/proc/self/exe", module->path, sizeof module->path - 1);
-	return 0;
-}
-
 /* ---- the program ---- */
 
 static const struct lab_case *const cases[] = {&lab_uaf,      &lab_refcount, &lab_aba,  &lab_rcu,
@@ -457,10 +294,9 @@ static void (*find(const char *name, const char *variant))(void)
 
 static int misuse(void)
 {
-	(void)fprintf(
-		stderr,
-		"usage: calm-lab-victim CASE VARIANT [--replay] [--rounds N] [--ms N] [--argument TEXT]\n"
-		"It is made to be run by 'calm lab'. The cases and their variants:\n");
+	(void)fprintf(stderr,
+		      "usage: calm-lab-victim CASE VARIANT [--replay] [--rounds N] [--ms N]\n"
+		      "It is made to be run by 'calm lab'. The cases and their variants:\n");
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		for (const struct lab_variant *at = cases[i]->variants; at->name != NULL; at++)
 			(void)fprintf(stderr, "  %s %s\n", cases[i]->name, at->name);
@@ -473,7 +309,6 @@ static bool read_options(int argc, char **argv, uint64_t *ms)
 	static const struct option options[] = {{"replay", no_argument, NULL, 'p'},
 						{"rounds", required_argument, NULL, 'r'},
 						{"ms", required_argument, NULL, 'm'},
-						{"argument", required_argument, NULL, 'a'},
 						{NULL, 0, NULL, 0}};
 	int letter;
 
@@ -484,8 +319,6 @@ static bool read_options(int argc, char **argv, uint64_t *ms)
 			lab_rounds = strtoull(optarg, NULL, 10);
 		else if (letter == 'm')
 			*ms = strtoull(optarg, NULL, 10);
-		else if (letter == 'a')
-			lab_argument = optarg;
 		else
 			return false;
 	}
@@ -507,11 +340,10 @@ int main(int argc, char **argv)
 		record = memory;
 	wrong = strcmp(argv[optind + 1], "right") != 0;
 	run_ns = ms * 1000000;
-	ends_ns = now_ns() + run_ns;
+	ends_ns = lab_now_ns() + run_ns;
 	enlist(0, "main");
 	atomic_store(&record->thread_count, 1);
-	(void)dl_iterate_phdr(note_module, NULL);
-	watch_for_death();
+	lab_watch_for_death(record);
 	run();
 	atomic_store(&record->finished, 1);
 	if (atomic_load(&record->failed) == 0)

@@ -35,7 +35,6 @@ extern const struct lab_case lab_uaf, lab_refcount, lab_aba, lab_rcu, lab_leak, 
 
 extern bool lab_replay;     /* the schedule is forced */
 extern uint64_t lab_rounds; /* asked for, or 0 */
-extern const char *lab_argument;
 
 /* Whether the run's time is not over yet, and how much of it there is. */
 bool lab_time_left(void);
@@ -95,6 +94,13 @@ static inline uint64_t lab_random(uint64_t *state)
 	*state = x;
 	return x * 0x2545f4914f6cdd1dU;
 }
+
+/* ---- the program's own ---- */
+
+extern _Thread_local unsigned lab_thread_number; /* in the record */
+uint64_t lab_now_ns(void);
+/* From here on a death is written down there. */
+void lab_watch_for_death(struct lab_record *of);
 
 /* Keeps the compiler from knowing what a pointer or number is. */
 #define lab_opaque(x) __asm__ volatile("" : "+r"(x) : : "memory")
