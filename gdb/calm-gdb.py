@@ -15,7 +15,7 @@ import time
 import gdb
 
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
-from calm_view import (WORD, Census, Map, Trouble, map_of, maps, read, record_bytes, records, show_bytes,  # noqa: E402
+from calm_view import (WORD, Census, Map, Trouble, map_of, maps, read, records, show_bytes,  # noqa: E402
                        stripes_sum)
 
 
@@ -157,7 +157,7 @@ class Bucket(Command):
             is_it = lambda stored: stored == key
         else:
             text = found[2].strip('"').encode().decode("unicode_escape").encode("latin-1")
-            is_it = lambda stored: record_bytes(stored) == (text, len(text))
+            is_it = lambda stored: one.key_bytes(stored) == (text, len(text))
         everything = list(one.bindings())
         hit = next((b for b in everything if is_it(b.stored)), None)
         if hit is None:

@@ -81,12 +81,6 @@ def hash_word(word, seed):
     return h ^ h >> 28
 
 
-def record_bytes(address):
-    record = at(address, type_of("calm__record"))
-    size = int(record["size"])
-    return must_read(int(record["bytes"].address), min(size, 4096), "a key's record"), size
-
-
 def show_bytes(data, size):
     text = data.decode("ascii", "backslashreplace") if data.isascii() else repr(data)[2:-1]
     text = text.encode("unicode_escape").decode("ascii")
@@ -138,7 +132,18 @@ class Map:
         return hash_word(stored, self.seed) if self.words else int(at(stored, type_of("calm__record"))["hash"])
 
     def key(self, stored):
-        return str(stored) if self.words else show_bytes(*record_bytes(stored))
+        return str(stored) if self.words else show_bytes(*self.key_bytes(stored))
+
+    def key_bytes(self, stored):
+        """(bytes, size) of a byte key; of a long one only the first bytes."""
+        record = at(stored, type_of("calm__record"))
+        size = int(record["size"])
+        return must_read(int(record["bytes"].address), min(size, 4096), "a key's record"), size
+
+    def key_memory(self, stored):
+        """(start, end) of what a byte key lies in."""
+        record = type_of("calm__record")
+        return stored, stored + record.sizeof + int(at(stored, record)["size"])
 
     # ---- snapshots ----
 
@@ -150,9 +155,40 @@ class Map:
         for snap in follow(self.own["snaps"]["newest"], "older"):
             yield at(int(snap.address) - offset(whole, "snap"), whole)
 
+    def segments(self):
+        if not any(f.name == "history" for f in self.own.type.fields()):
+            return
+        history = self.own["history"]
+        kind = type_of("calm__segment")
+        lanes = int(history["lanes"])
+        while lanes:
+            lane = at(lanes, type_of("calm__lane"))
+            segment = int(lane["first"])
+            while segment:
+                yield at(segment, kind)
+                segment = int(at(segment, kind)["next"])
+            lanes = int(lane["next"])
+        segment = int(history["closed"])
+        while segment:
+            yield at(segment, kind)
+            segment = int(at(segment, kind)["next"])
+
     def images(self):
-        """(from, to, stored, value): what was bound in earlier epochs."""
-        return iter(())
+        """(from, to, stored, value): what was bound in earlier epochs, as the history has it."""
+        head, entry = type_of("calm__image"), type_of("calm__entry")
+        for segment in self.segments():
+            tail = int(segment["tail"])
+            data = must_read(int(segment["data"].address), tail, "a segment of history")
+            field = lambda begin, name, code: struct.unpack_from(code, data, begin + offset(head, name))[0]
+            begin = 0
+            while begin + head.sizeof <= tail:
+                n = field(begin, "n", "<I")
+                for i in range(n if field(begin, "place", "<Q") else 0):
+                    where = begin + head.sizeof + i * entry.sizeof
+                    yield (field(begin, "from", "<Q"), field(begin, "to", "<Q"),
+                           struct.unpack_from("<Q", data, where + offset(entry, "key"))[0],
+                           struct.unpack_from("<Q", data, where + offset(entry, "value"))[0])
+                begin += head.sizeof + n * entry.sizeof
 
     def frozen(self, snapshot):
         """What a snapshot that is a table binds."""
@@ -315,37 +351,75 @@ class Hashmap(Map):
             if said != count:
                 yield f"the count is {said}, and there are {count} bindings"
 
-    def segments(self):
-        history = self.own["history"]
-        kind = type_of("calm__segment")
-        lanes = int(history["lanes"])
-        while lanes:
-            lane = at(lanes, type_of("calm__lane"))
-            segment = int(lane["first"])
-            while segment:
-                yield at(segment, kind)
-                segment = int(at(segment, kind)["next"])
-            lanes = int(lane["next"])
-        segment = int(history["closed"])
-        while segment:
-            yield at(segment, kind)
-            segment = int(at(segment, kind)["next"])
 
-    def images(self):
-        head, entry = type_of("calm__image"), type_of("calm__entry")
-        for segment in self.segments():
-            tail = int(segment["tail"])
-            data = must_read(int(segment["data"].address), tail, "a segment of history")
-            field = lambda begin, name, code: struct.unpack_from(code, data, begin + offset(head, name))[0]
-            begin = 0
-            while begin + head.sizeof <= tail:
-                n = field(begin, "n", "<I")
-                for i in range(n if field(begin, "place", "<Q") else 0):
-                    where = begin + head.sizeof + i * entry.sizeof
-                    yield (field(begin, "from", "<Q"), field(begin, "to", "<Q"),
-                           struct.unpack_from("<Q", data, where + offset(entry, "key"))[0],
-                           struct.unpack_from("<Q", data, where + offset(entry, "value"))[0])
-                begin += head.sizeof + n * entry.sizeof
+class Treemap(Map):
+    """Leaves in a row under inner nodes; src/map/treemap.h. A byte key is stored as the address of a name under a tag of 16 bits."""
+
+    struct = "calm__treemap"
+    LOCK, MOVE, COUNT_SHIFT, ADDRESS, LONG = 1, 2, 8, (1 << 48) - 1, 0xFFFF
+
+    def leaves(self):
+        node = at(int(at(int(self.own["tree"]), type_of("calm__tree"))["root"]), type_of("calm__node"))
+        for _ in range(64):
+            if int(node["level"]) == 0:
+                break
+            inner = at(int(node.address), type_of("calm__inner"))
+            node = at(int(inner["children"][0]), type_of("calm__node"))
+        seen = set()
+        while int(node.address) not in seen:
+            seen.add(int(node.address))
+            yield at(int(node.address), type_of("calm__leaf"))
+            if not int(node["next"]):
+                return
+            node = at(int(node["next"]), type_of("calm__node"))
+        raise Trouble("the leaves lead back into themselves")
+
+    def entries(self, leaf):
+        n = int(leaf["node"]["header"]) >> self.COUNT_SHIFT & 0xFF
+        room = leaf["keys"].type.range()[1] + 1
+        n = min(n, room)
+        keys = must_read(int(leaf["keys"].address), 8 * n, "a leaf's keys")
+        values = must_read(int(leaf["values"].address), 8 * n, "a leaf's values")
+        return list(zip(struct.unpack(f"<{n}Q", keys), struct.unpack(f"<{n}Q", values)))
+
+    def bindings(self):
+        for number, leaf in enumerate(self.leaves()):
+            for i, (key, value) in enumerate(self.entries(leaf)):
+                yield Binding(f"leaf {number}, entry {i}", key, value)
+
+    def places(self):
+        yield from super().places()
+        for number, leaf in enumerate(self.leaves()):
+            yield int(leaf.address), int(leaf.address) + leaf.type.sizeof, f"leaf {number}"
+
+    def key_memory(self, stored):
+        start = stored & self.ADDRESS
+        meta = int(at(start, type_of("calm__name"))["meta"])
+        more = 8 if meta & self.LONG == self.LONG else 0
+        size = struct.unpack("<Q", must_read(start + 8, 8, "a key's name"))[0] if more else meta & self.LONG
+        return start, start + type_of("calm__name").sizeof + more + size
+
+    def key_bytes(self, stored):
+        start, end = self.key_memory(stored)
+        begin = start + type_of("calm__name").sizeof
+        if int(at(start, type_of("calm__name"))["meta"]) & self.LONG == self.LONG:
+            begin += 8
+        return must_read(begin, min(end - begin, 4096), "a key's name"), end - begin
+
+    def check(self):
+        last = None
+        for number, leaf in enumerate(self.leaves()):
+            if int(leaf["node"]["header"]) & (self.LOCK | self.MOVE):
+                last = None
+                continue
+            for i, (key, _) in enumerate(self.entries(leaf)):
+                this = key if self.words else self.key_bytes(key)[0]
+                if last is not None and this <= last:
+                    yield f"leaf {number}, entry {i}: keys do not rise"
+                last = this
+
+    def progress(self):
+        return [f"{sum(1 for _ in self.leaves())} leaves"]
 
 
 class OfTables(Map):
@@ -438,7 +512,7 @@ class Syncmap(OfTables):
         yield from super().check()
 
 
-KINDS = {"hashmap": Hashmap, "lockmap": Lockmap, "cowmap": Cowmap, "shardmap": Shardmap, "syncmap": Syncmap}
+KINDS = {"hashmap": Hashmap, "treemap": Treemap, "lockmap": Lockmap, "cowmap": Cowmap, "shardmap": Shardmap, "syncmap": Syncmap}
 
 
 def map_of(base):
@@ -537,14 +611,13 @@ class Census:
         self.malloc = None
 
     def count(self, one):
-        record = type_of("calm__record")
         for start, end, what in one.places():
             self.ranges.append((start, end, f"in {one}: {what}"))
         for binding in one.bindings():
             self.live.setdefault(binding.value, f"in {one}, {binding.where}: the value of key {one.key(binding.stored)}")
             if not one.words:
-                size = record.sizeof + int(at(binding.stored, record)["size"])
-                self.ranges.append((binding.stored, binding.stored + size, f"in {one}, {binding.where}: the key {one.key(binding.stored)}"))
+                start, end = one.key_memory(binding.stored)
+                self.ranges.append((start, end, f"in {one}, {binding.where}: the key {one.key(binding.stored)}"))
         opened = list(one.snapshots())
         images = list(one.images()) if opened else []
         for snapshot in opened:
@@ -555,7 +628,7 @@ class Census:
             for stored, value in seen:
                 self.images.setdefault(value, text)
                 if not one.words:
-                    self.images.setdefault(stored, text + ", a key")
+                    self.images.setdefault(one.key_memory(stored)[0], text + ", a key")
             for block in follow(snapshot["snap"]["dead"], "next"):
                 for i in range(int(block["used"])):
                     self.images.setdefault(int(block["items"][i]["pointer"]), text + ", displaced and kept for it")
