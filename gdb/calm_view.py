@@ -627,8 +627,11 @@ class Census:
             seen += [(stored, value) for low, high, stored, value in images if low <= stamp <= high]
             for stored, value in seen:
                 self.images.setdefault(value, text)
-                if not one.words:
-                    self.images.setdefault(one.key_memory(stored)[0], text + ", a key")
+                try:
+                    if not one.words:
+                        self.images.setdefault(one.key_memory(stored)[0], text + ", a key")
+                except (Trouble, gdb.MemoryError):
+                    pass  # an entry of an image that is no binding
             for block in follow(snapshot["snap"]["dead"], "next"):
                 for i in range(int(block["used"])):
                     self.images.setdefault(int(block["items"][i]["pointer"]), text + ", displaced and kept for it")

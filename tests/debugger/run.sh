@@ -25,7 +25,7 @@ wanted=0 turn=0
 for kind in ${CALM_KINDS:-hashmap lockmap syncmap shardmap cowmap}; do
 	turn=$((turn + 1))
 	for class in live image retired freed unknown busy broken; do
-		case $kind-$class in syncmap-image | shardmap-image | syncmap-broken) continue ;; esac
+		case $kind-$class in syncmap-image | shardmap-image | syncmap-broken | treemap-broken) continue ;; esac
 		turn=$((turn + 1))
 		for keys in word bytes; do
 			case $class-$keys in broken-bytes) continue ;; esac
