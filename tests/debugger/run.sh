@@ -22,8 +22,11 @@ mkdir "$folder/cores" "$folder/one"
 cd "$folder/one" || exit 2
 
 wanted=0 turn=0
-for kind in ${CALM_KINDS:-hashmap lockmap syncmap shardmap cowmap}; do
+for kind in hashmap treemap lockmap syncmap shardmap cowmap; do
 	turn=$((turn + 1))
+	"$victim" $kind word live 1 >/dev/null 2>&1
+	[ $? != 77 ] || continue # a kind that this build has not
+	find . -type f -delete
 	for class in live image retired freed unknown busy broken; do
 		case $kind-$class in syncmap-image | shardmap-image | syncmap-broken | treemap-broken) continue ;; esac
 		turn=$((turn + 1))

@@ -85,8 +85,9 @@ static calm_map *map_new(void)
 	calm_map *map;
 	options.keys = keys;
 	options.release = release;
-	if (kind->create(&map, &options) != CALM_OK)
-		exit(2);
+	calm_status status = kind->create(&map, &options);
+	if (status != CALM_OK)
+		exit(status == CALM_EUNSUPPORTED ? 77 : 2);
 	for (uint64_t n = 0; n < entries; n++)
 		store(map, n);
 	for (uint64_t n = 0; n < entries && random_below(2) == 0; n++)
