@@ -25,6 +25,7 @@ static const struct command {
 	{"walk", "walk maps while writers change them, check every traversal, and measure both",
 	 cli_walk},
 	{"bench", "measure maps, other libraries' beside calm's", cli_bench},
+	{"lab", "crash on purpose, each mistake beside the same done right", cli_lab},
 	{"help", "this text, or with the name of a command its own", help},
 };
 

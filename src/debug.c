@@ -81,7 +81,9 @@ calm_status calm_debug_threads(FILE *file)
 	return CALM_OK;
 }
 
-calm_status calm_debug_stack(FILE *file)
+__attribute__((noinline)) calm_status calm_debug_stack(FILE *file)
 {
-	return file ? CALM_EUNSUPPORTED : CALM_EINVAL;
+	if (!file)
+		return CALM_EINVAL;
+	return calm__write_stack(file, __builtin_return_address(0)) ? CALM_OK : CALM_EUNSUPPORTED;
 }

@@ -169,8 +169,8 @@ said 2 'cannot write to standard output' 'calm walk >&-'
 # No memory; sanitizers reserve more than any limit, and say so themselves.
 if ! grep -q '__[at]san_init' "$calm"; then
 	# shellcheck disable=SC3045 # dash and bash have it
-	(ulimit -v 20000 && exec "$calm" walk long) >out 2>err
-	said 2 'no memory\|out of memory' 'calm walk long, with 20 MB'
+	(ulimit -v 36000 && exec "$calm" walk long) >out 2>err
+	said 2 'no memory\|out of memory' 'calm walk long, with 36 MB'
 fi
 
 printf '%s checks, %s failed\n' $checks $failures

@@ -4,6 +4,12 @@
 #include "base/port.h"
 
 #include <errno.h>
+#if defined(__has_include)
+#if __has_include(<execinfo.h>)
+#include <execinfo.h>
+#define HAVE_BACKTRACE
+#endif
+#endif
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <linux/membarrier.h>
@@ -20,6 +26,7 @@
 #define YIELD_TURNS 16
 #define NAP_FIRST_NS 50000L
 #define NAP_LONGEST_NS 1000000L
+#define FRAMES 64
 
 #ifndef CALM_EXPLORE /* else these are the scheduler's */
 
@@ -117,6 +124,36 @@ void calm__thread_name(int thread, char name[16])
 		close(file);
 	}
 	errno = saved;
+}
+
+bool calm__write_stack(FILE *file, const void *from)
+{
+#ifdef HAVE_BACKTRACE
+	void *frames[FRAMES];
+	int saved = errno;
+	int n = backtrace(frames, FRAMES);
+	int first = 0;
+	while (first < n && frames[first] != from)
+		first++;
+	first = first < n ? first : 0;
+	int descriptor = fileno(file);
+	if (descriptor >= 0) {
+		fflush(file);
+		backtrace_symbols_fd(frames + first, n - first, descriptor);
+		errno = saved;
+		return true;
+	}
+	char **names = backtrace_symbols(frames + first, n - first);
+	for (int i = first; i < n; i++)
+		fprintf(file, "%s\n", names ? names[i - first] : "?");
+	free(names);
+	errno = saved;
+	return true;
+#else
+	(void)file;
+	(void)from;
+	return false;
+#endif
 }
 
 void calm__misuse(const char *function, const char *message)

@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
@@ -84,6 +85,12 @@ uint64_t calm__random_seed(void);
 /* The calling thread's kernel id, and the name of any thread of this process ("" if unknown). */
 int calm__thread_id(void);
 void calm__thread_name(int thread, char name[16]);
+
+/*
+ * The calling thread's stack, a line per frame, from the function that `from` returns to on. To a file that has a descriptor it
+ * allocates nothing. False: the C library cannot.
+ */
+bool calm__write_stack(FILE *file, const void *from);
 
 /* Says what is wrong with the caller's program on stderr, and aborts. */
 _Noreturn void calm__misuse(const char *function, const char *message);

@@ -122,8 +122,19 @@ struct calm_map {
 	shared_u64 copies;    /* statistics */
 	shared_u64 copied_bytes;
 	shared_u64 resizes;
+	struct calm_map *newer; /* in the list of all maps, as is older: registry.c */
+	struct calm_map *older;
 	struct calm__heap heap;
 };
+
+/* The list of all maps, which the debugger knows by this name; in and out of it. */
+struct calm__maps {
+	struct calm__lock lock;
+	struct calm_map *newest;
+};
+extern struct calm__maps calm__maps;
+void calm__map_enlist(struct calm_map *map);
+void calm__map_delist(struct calm_map *map);
 
 /* Every kind's snapshot begins with it. */
 struct calm_snapshot {

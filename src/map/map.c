@@ -39,6 +39,7 @@ calm_status calm__map_new(struct calm_map **out, calm_map **user, const calm_opt
 	map->budget = options->snapshot_budget;
 	map->heap.allocator = *allocator;
 	calm__stripes_add(&map->heap.bytes, calm__self(), (int64_t)size);
+	calm__map_enlist(map);
 	*out = map;
 	return CALM_OK;
 }
@@ -46,6 +47,7 @@ calm_status calm__map_new(struct calm_map **out, calm_map **user, const calm_opt
 void calm__map_free(struct calm_map *map)
 {
 	calm_allocator allocator = map->heap.allocator;
+	calm__map_delist(map);
 	calm__free(&allocator, map);
 }
 

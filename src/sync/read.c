@@ -104,8 +104,10 @@ static void announce(struct calm__self *self, const void *context)
 static void run(struct calm__self *self, const struct calm__retired *items, uint32_t n)
 {
 	self->nested++;
-	for (uint32_t i = 0; i < n; i++)
+	for (uint32_t i = 0; i < n; i++) {
+		self->released[self->releases++ % CALM__RELEASED] = items[i].pointer;
 		items[i].release(items[i].pointer, items[i].context);
+	}
 	self->nested--;
 	if (self->nested == 0)
 		/* order: none - for wait_for_releases(), which only needs to see it move; before

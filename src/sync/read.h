@@ -38,6 +38,8 @@
 #define CALM__STALL_NS 100000000U
 /* Release functions that may be running inside one another on one thread. */
 #define CALM__NESTED 8
+/* Pointers that a thread released last, kept for a debugger. */
+#define CALM__RELEASED 32
 
 /*
  * A thread's state: how deep it is in sections, and why the end or the beginning of one may need
@@ -102,7 +104,9 @@ struct calm__self {
 	_Alignas(CALM__LINE) struct calm__bag bag;
 	shared_ptr running[CALM__NESTED]; /* contexts of the release functions being run */
 	shared_u64 runs;                  /* release functions that have returned */
-	shared_u32 thread;                /* kernel id; 0: free */
+	void *released[CALM__RELEASED]; /* the last of releases, in a ring; only a debugger reads it */
+	uint64_t releases;
+	shared_u32 thread; /* kernel id; 0: free */
 	struct calm__self *next_free;
 };
 

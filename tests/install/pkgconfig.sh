@@ -27,3 +27,4 @@ build() {
 	build c++-static c++ -std=c++17 $strict -static "$here/use.cc" $(pkg-config --static --cflags --libs calm)
 }
 "$tree/bin/calm" --version
+"$tree/bin/calm" lab leak --runs 1

@@ -9,6 +9,11 @@
 
 #include "suite.h"
 
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <unistd.h>
+
 static char text[20000];
 
 /* What a function writes, as a string. */
@@ -93,10 +98,57 @@ static void threads_have_a_line_each(void **state)
 	assert_non_null(strstr(own_line(), "0 retired"));
 }
 
-static void a_stack_is_for_later(void **state)
+__attribute__((noinline)) static calm_status stack_of_here(FILE *file)
+{
+	errno = 77;
+	calm_status status = calm_debug_stack(file);
+	assert_int_equal(errno, 77);
+	return status;
+}
+
+static void a_stack_begins_with_its_caller(void **state)
 {
 	(void)state;
-	assert_int_equal(calm_debug_stack(stderr), CALM_EUNSUPPORTED);
+	assert_int_equal(calm_debug_stack(NULL), CALM_EINVAL);
+	const char *lines = written(stack_of_here);
+	/* This program, libc's start and what is between; an address in the caller comes first. */
+	const char *at = strstr(lines, "[0x");
+	assert_non_null(at);
+	uintptr_t first = (uintptr_t)strtoull(at + 1, NULL, 16);
+	assert_true(first > (uintptr_t)stack_of_here && first < (uintptr_t)stack_of_here + 256);
+	assert_non_null(strstr(at, "libc.so"));
+}
+
+static sigjmp_buf back;
+
+static void report_and_return(int signal)
+{
+	(void)signal;
+	(void)calm_debug_stack(stderr);
+	siglongjmp(back, 1);
+}
+
+/* What the header allows: a handler of a fatal signal, on stderr. */
+static void a_handler_may_write_its_stack(void **state)
+{
+	struct sigaction action = {.sa_handler = report_and_return}, before;
+	FILE *kept = tmpfile();
+	(void)state;
+	assert_non_null(kept);
+	assert_int_equal(fflush(stderr), 0);
+	int own = dup(2);
+	assert_int_equal(dup2(fileno(kept), 2), 2);
+	assert_int_equal(sigaction(SIGSEGV, &action, &before), 0);
+	if (sigsetjmp(back, 1) == 0)
+		raise(SIGSEGV);
+	assert_int_equal(dup2(own, 2), 2);
+	close(own);
+	assert_int_equal(sigaction(SIGSEGV, &before, NULL), 0);
+	rewind(kept);
+	size_t n = fread(text, 1, sizeof(text) - 1, kept);
+	text[n] = '\0';
+	fclose(kept);
+	assert_non_null(strstr(text, "[0x"));
 }
 
 static void assert_broken(const calm_map *map, bool is)
@@ -168,7 +220,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_dump_has_a_line_for_each_statistic),
 		cmocka_unit_test(threads_have_a_line_each),
-		cmocka_unit_test(a_stack_is_for_later),
+		cmocka_unit_test(a_stack_begins_with_its_caller),
+		cmocka_unit_test(a_handler_may_write_its_stack),
 		cmocka_unit_test(a_check_of_a_lockmap_bites),
 		cmocka_unit_test(a_check_of_a_syncmap_bites),
 	};
