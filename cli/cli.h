@@ -25,6 +25,7 @@ enum cli_exit {
 typedef int cli_command_fn(int argc, char **argv);
 
 cli_command_fn cli_bench;
+cli_command_fn cli_scan;
 cli_command_fn cli_walk;
 
 /* One line on stderr, "calm walk: …". Always CLI_FAILED. */

@@ -25,6 +25,7 @@ static const struct command {
 	{"walk", "walk maps while writers change them, check every traversal, and measure both",
 	 cli_walk},
 	{"bench", "measure maps, other libraries' beside calm's", cli_bench},
+	{"scan", "find code that binds to symbols nobody promised it", cli_scan},
 	{"help", "this text, or with the name of a command its own", help},
 };
 
