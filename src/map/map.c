@@ -5,6 +5,7 @@
  * compositions aside: update, which is a load and a compare-and-swap on every kind, and load_many
  * where a kind has no better way.
  */
+#include "guard/guard.h"
 #include "map/kind.h"
 
 #include <string.h>
@@ -39,6 +40,7 @@ calm_status calm__map_new(struct calm_map **out, calm_map **user, const calm_opt
 	map->budget = options->snapshot_budget;
 	map->heap.allocator = *allocator;
 	calm__stripes_add(&map->heap.bytes, calm__self(), (int64_t)size);
+	calm__watch_map();
 	*out = map;
 	return CALM_OK;
 }
@@ -257,11 +259,13 @@ calm_status calm_map_apply(calm_map *map, size_t n, const calm_change changes[])
 
 int calm_map_each(const calm_map *map, calm_visit_fn *visit, void *context)
 {
+	calm__watch_caller();
 	return map && visit ? map->kind->each(map, visit, context) : (int)CALM_EINVAL;
 }
 
 int calm_map_walk(calm_map *map, calm_visit_fn *visit, void *context)
 {
+	calm__watch_caller();
 	if (!map || !visit)
 		return CALM_EINVAL;
 	return map->kind->walk ? map->kind->walk(map, visit, context) : (int)CALM_EUNSUPPORTED;

@@ -5,6 +5,7 @@
  * ousting and closing are the same for every kind, but for what it kept. diff is composed of a walk
  * over one snapshot and loads from the other, which needs nothing of a kind.
  */
+#include "guard/guard.h"
 #include "map/kind.h"
 
 /* ---- the life of a snapshot ---- */
@@ -124,6 +125,7 @@ calm_status calm_snapshot_load(calm_snapshot *snapshot, calm_key key, void **val
 
 int calm_snapshot_each(calm_snapshot *snapshot, calm_visit_fn *visit, void *context)
 {
+	calm__watch_caller();
 	return snapshot && visit ? snapshot->map->kind->snapshots->each(snapshot, visit, context)
 				 : (int)CALM_EINVAL;
 }
@@ -149,12 +151,14 @@ static int range(calm_snapshot *snapshot, const calm_key *from, const calm_key *
 int calm_snapshot_range(calm_snapshot *snapshot, const calm_key *from, const calm_key *to,
 			calm_visit_fn *visit, void *context)
 {
+	calm__watch_caller();
 	return range(snapshot, from, to, true, visit, context);
 }
 
 int calm_snapshot_range_descending(calm_snapshot *snapshot, const calm_key *from,
 				   const calm_key *to, calm_visit_fn *visit, void *context)
 {
+	calm__watch_caller();
 	return range(snapshot, from, to, false, visit, context);
 }
 
@@ -205,18 +209,22 @@ int calm_snapshot_diff(calm_snapshot *older, calm_snapshot *newer, calm_diff_fn 
 	if (!older || !newer || !visit || older->map != newer->map ||
 	    older->snap.stamp > newer->snap.stamp)
 		return CALM_EINVAL;
+	calm__watch_caller();
+	const struct calm__snapshot_kind *kind = older->map->kind->snapshots;
 	struct diff diff = {newer, visit, context};
-	int result = calm_snapshot_each(older, diff_older, &diff);
+	int result = kind->each(older, diff_older, &diff);
 	if (result != 0)
 		return result;
 	diff.other = older;
-	return calm_snapshot_each(newer, diff_newer, &diff);
+	return kind->each(newer, diff_newer, &diff);
 }
 
 calm_status calm_cursor_init(calm_cursor *cursor, calm_snapshot *snapshot)
 {
 	if (!cursor || !snapshot)
 		return CALM_EINVAL;
+	calm__watch_caller();
+	calm__watch_cursor();
 	*cursor = (calm_cursor){.snapshot = snapshot};
 	return CALM_OK;
 }
