@@ -128,34 +128,35 @@ static void iterator(struct scan *scan, const struct go_file *file, const struct
 	}
 }
 
-/* The structures whose address a function that iterates over maps takes: *T among its parameters. */
+/*
+ * The structure that a function which iterates over maps gets as its iterator: its last parameter, *T, where T has a key.
+ * (The type of the map, which comes before, has one too.)
+ */
 static void iterators(struct scan *scan, const struct go_file *file, const struct go_decl *function,
 		      const struct scan_list *files)
 {
-	const struct go_file *owner;
+	const struct go_file *owner = NULL;
+	const struct go_decl *last = NULL;
+	struct scan_span fields[2];
+	bool keyed = false;
 
 	for (size_t i = function->first; i + 1 < function->last; i++) {
 		const struct go_token *star = SCAN_AT(&file->tokens, struct go_token, i),
 				      *name = star + 1;
-		if (!go_is(star, "*") || name->kind != GO_NAME)
-			continue;
-		const struct go_decl *decl = go_type_of(
-			file, files, (struct scan_span){name->text, name->size}, &owner);
-		struct scan_span fields[2];
-		bool found = false;
-		/* The type of the map is handed in like that too: an iterator has a key. */
-		for (size_t j = 0; decl != NULL && j < go_fields_of(owner, decl, fields, 2); j++)
-			found = found || scan_is(fields[j], "key") || scan_is(fields[j], "Key");
-		for (size_t j = 0; found && j < scan->findings.count; j++) {
-			const struct scan_finding *other = SCAN_AT(&scan->findings,
-								   struct scan_finding, j);
-			if (other->rule == GL01 && other->line == decl->line &&
-			    strcmp(other->path, owner->path) == 0)
-				found = false; /* mapiterinit said so, mapiternext need not */
-		}
-		if (found)
-			iterator(scan, owner, decl, files);
+		if (go_is(star, "*") && name->kind == GO_NAME)
+			last = go_type_of(file, files, (struct scan_span){name->text, name->size},
+					  &owner);
 	}
+	for (size_t i = 0; last != NULL && i < go_fields_of(owner, last, fields, 2); i++)
+		keyed = keyed || scan_is(fields[i], "key") || scan_is(fields[i], "Key");
+	for (size_t i = 0; keyed && i < scan->findings.count; i++) {
+		const struct scan_finding *other = SCAN_AT(&scan->findings, struct scan_finding, i);
+		if (other->rule == GL01 && other->line == last->line &&
+		    strcmp(other->path, owner->path) == 0)
+			keyed = false; /* mapiterinit said so, mapiternext need not */
+	}
+	if (keyed && owner->path != NULL)
+		iterator(scan, owner, last, files);
 }
 
 /* _Gdead, Gdead: a constant with a value of its own. */
