@@ -155,22 +155,19 @@ static void read_symbols(const struct elf_file *file, Elf_Scn *section, Elf_Scn 
 
 static bool is_copy(int machine, unsigned type)
 {
-	switch (machine) {
-	case EM_X86_64:
-		return type == R_X86_64_COPY;
-	case EM_386:
-		return type == R_386_COPY;
-	case EM_AARCH64:
-		return type == R_AARCH64_COPY;
-	case EM_ARM:
-		return type == R_ARM_COPY;
-	case EM_RISCV:
-		return type == R_RISCV_COPY;
-	case EM_PPC64:
-		return type == R_PPC64_COPY;
-	default:
-		return false;
+	static const struct {
+		int machine;
+		unsigned type;
+	} copies[] = {{EM_X86_64, R_X86_64_COPY},   {EM_386, R_386_COPY},
+		      {EM_AARCH64, R_AARCH64_COPY}, {EM_ARM, R_ARM_COPY},
+		      {EM_RISCV, R_RISCV_COPY},     {EM_PPC64, R_PPC64_COPY},
+		      {EM_S390, R_390_COPY}};
+
+	for (size_t i = 0; i < sizeof copies / sizeof *copies; i++) {
+		if (copies[i].machine == machine)
+			return copies[i].type == type;
 	}
+	return false;
 }
 
 /* Marks what copy relocations fill. */
@@ -218,7 +215,7 @@ static void read_dynamic(struct elf_file *file, Elf_Scn *section)
 		case DT_SONAME:
 			file->soname = text;
 			break;
-		case DT_RPATH:
+		case DT_RPATH: /* of both, the other counts */
 			file->runpath = file->runpath != NULL ? file->runpath : text;
 			break;
 		case DT_RUNPATH:

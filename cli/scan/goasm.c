@@ -81,7 +81,7 @@ static const char *suffix(const char *at, const char *end, struct asm_symbol *sy
 	}
 	at = skip_blanks(at, end);
 	while (at < end && *at != '\n' && *at != '(' && *at != ',' && *at != ';' && *at != '\0' &&
-	       memchr("+-*/%|&^~<>xX0123456789abcdefABCDEF_ \t", *at, 38) != NULL)
+	       scan_one_of(*at, "+-*/%|&^~<>xX0123456789abcdefABCDEF_ \t"))
 		at++;
 	return end - at >= 4 && memcmp(at, "(SB)", 4) == 0 ? at + 4 : NULL;
 }

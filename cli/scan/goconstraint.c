@@ -89,7 +89,7 @@ static bool tag(struct constraint *constraint, struct scan_span name)
 
 static void skip_blanks(struct constraint *constraint)
 {
-	while (constraint->rest.size > 0 && memchr(" \t\r", *constraint->rest.text, 3) != NULL) {
+	while (constraint->rest.size > 0 && scan_one_of(*constraint->rest.text, " \t\r")) {
 		constraint->rest.text++;
 		constraint->rest.size--;
 	}
@@ -111,8 +111,7 @@ static struct scan_span take_name(struct constraint *constraint)
 
 	skip_blanks(constraint);
 	name = (struct scan_span){constraint->rest.text, 0};
-	while (constraint->rest.size > 0 &&
-	       memchr(" \t\r()!&|,", *constraint->rest.text, 9) == NULL) {
+	while (constraint->rest.size > 0 && !scan_one_of(*constraint->rest.text, " \t\r()!&|,")) {
 		constraint->rest.text++;
 		constraint->rest.size--;
 		name.size++;

@@ -233,7 +233,7 @@ static void linkname(struct go_file *file, const struct go_token *comment)
 	bool alone = comment->first;
 	bool exact = comment->kind == GO_LINE_COMMENT && scan_begins(text, "go:linkname ");
 
-	while (!exact && text.size > 0 && memchr(" \t\r\n*", *text.text, 5) != NULL) {
+	while (!exact && text.size > 0 && scan_one_of(*text.text, " \t\r\n*")) {
 		text.text++;
 		text.size--;
 	}

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #define DEPTH 16 /* of types in types; deeper, or a type that holds itself, is not known */
-#define WORD 8
+#define WORD ((size_t)8)
 
 struct layer {
 	const struct go_file *file;
@@ -50,9 +50,7 @@ static int depth_of(const struct go_token *token)
 {
 	if (token->kind != GO_SYMBOL || token->size != 1)
 		return 0;
-	return memchr("([{", *token->text, 3) != NULL   ? 1
-	       : memchr(")]}", *token->text, 3) != NULL ? -1
-							: 0;
+	return scan_one_of(*token->text, "([{") ? 1 : scan_one_of(*token->text, ")]}") ? -1 : 0;
 }
 
 static void skip_brackets(struct layer *layer)
@@ -96,10 +94,12 @@ static struct go_layout array(struct layer *layer)
 	if (!known || !go_is(token(layer), "]"))
 		return unknown;
 	layer->at++;
+	layer->depth++;
 	struct go_layout one = type(layer), all = plain(one.size * count, one.align, 0);
 	for (size_t i = 0; i < count && i * one.size < 64 * WORD; i++)
 		all.pointers |= i * one.size % WORD == 0 ? one.pointers << (i * one.size / WORD)
 							 : 0;
+	layer->depth--;
 	return one.known ? all : unknown;
 }
 

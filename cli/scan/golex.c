@@ -2,6 +2,7 @@
 /* SPDX-FileCopyrightText: The calm authors */
 /* The Go lexer; promises: golex.h. */
 #include "cli/scan/golex.h"
+#include "cli/scan/text.h"
 
 #include <string.h>
 
@@ -172,7 +173,7 @@ static struct go_token symbol(struct go_lexer *lexer)
 			size = 2;
 	}
 	finish(lexer, &token, lexer->at + size);
-	lexer->ends_statement = memchr(")]}", *token.text, 3) != NULL || go_is(&token, "++") ||
+	lexer->ends_statement = scan_one_of(*token.text, ")]}") || go_is(&token, "++") ||
 				go_is(&token, "--");
 	return token;
 }

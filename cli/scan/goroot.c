@@ -86,8 +86,11 @@ static void read_directive(struct go_world *world, const struct go_file *file,
 		note(world, package, directive->local, flags);
 		return;
 	}
-	/* std declares so what its assembly defines under another package's name. */
-	if (scan_begins(directive->local, "abigen_"))
+	/* std declares so what its assembly defines under another package's name; and so it marks methods of its own. */
+	if (scan_same(go_package_of(directive->target), package))
+		note(world, no_span, directive->target,
+		     local != NULL && local->filled ? flags | GO_HAS_GO : flags);
+	else if (scan_begins(directive->local, "abigen_"))
 		note(world, no_span, directive->target, flags | GO_HAS_DECLARATION);
 	else if (local == NULL || local->filled)
 		note(world, no_span, directive->target,

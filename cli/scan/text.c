@@ -57,6 +57,11 @@ void *scan_add(struct scan_list *list, size_t size)
 	return item;
 }
 
+bool scan_one_of(char byte, const char *bytes)
+{
+	return byte != '\0' && strchr(bytes, byte) != NULL;
+}
+
 struct scan_span scan_word(const char *text)
 {
 	return (struct scan_span){text, strlen(text)};

@@ -32,6 +32,9 @@ void *scan_add(struct scan_list *list, size_t size);
 #define SCAN_ADD(list, type) ((type *)scan_add(list, sizeof(type)))
 #define SCAN_AT(list, type, i) (&((type *)(list)->items)[i])
 
+/* Whether byte is one of those; NUL never is. */
+bool scan_one_of(char byte, const char *bytes);
+
 bool scan_is(struct scan_span span, const char *text);
 bool scan_same(struct scan_span a, struct scan_span b);
 bool scan_begins(struct scan_span span, const char *text);

@@ -6,8 +6,8 @@
     forms.py CALM [GO...]
 
 Each form names runtime.calm_absent, which no Go has, so that the linker's complaint tells whether the directive counted:
-about runtime.calm_absent it did, about main.f it did not. GO is a go command; without one, and without one on the PATH,
-only calm is asked, and the exit status is 77.
+about runtime.calm_absent it did, about main.f it did not. GO is a go command; without one the PATH's is asked, and without
+that only calm, and the exit status is 77. "none": only calm is to be asked.
 """
 import json
 import os
@@ -120,7 +120,7 @@ def main(calm, *goes):
             if found != rules:
                 wrong.append(f"{form}: calm says {found}, and should {rules}")
         goes = goes or tuple(filter(None, [shutil.which("go")]))
-        for go in goes:
+        for go in goes if goes != ("none",) else ():
             known = {form: folder for form, folder in folders.items() if FORMS[form][1]}
             verdicts = ask_go(go, work, list(known.values()))
             version = subprocess.run([go, "version"], stdout=subprocess.PIPE, text=True).stdout.split()[2]
