@@ -212,17 +212,13 @@ void calm__guard_map_made(void)
 	(void)check(false);
 }
 
-void calm__guard_cursor_made(void)
+void calm__guard_called(const char *function, const void *caller)
 {
-	/* order: guard.watch acquire <- publish(): the bytes to compare with. */
-	if (load_acquire(&calm__watch) != 0 && !calm__text_as_kept())
-		(void)check(false);
-}
-
-void calm__guard_called(const char *function, const void *from)
-{
+	/* order: guard.watch acquire <- publish(): that there is a list. */
+	if ((load_acquire(&calm__watch) & CALM__WATCH_CALLERS) == 0)
+		return;
 	/* The call itself lies before the address it returns to. */
-	const char *module = calm__callers_refuse((const char *)from - 1);
+	const char *module = calm__callers_refuse((const char *)caller - 1);
 	if (!module || at_work)
 		return;
 	struct findings findings = {NULL, &findings.first, 0, false};
@@ -235,4 +231,12 @@ void calm__guard_called(const char *function, const void *from)
 	tell(&findings, false);
 	at_work = false;
 	errno = saved;
+}
+
+void calm__guard_cursor_made(const char *function, const void *caller)
+{
+	/* order: guard.watch acquire <- publish(): the bytes to compare with. */
+	if (load_acquire(&calm__watch) != 0 && !calm__text_as_kept())
+		(void)check(false);
+	calm__guard_called(function, caller);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The calm authors */
 /*
- * Where the library asks the guard: when a map is made, when a cursor is made, and at the traversals, about their
- * caller. While the guard is off that is one load and a branch that is not taken.
+ * Where the library asks the guard: when a map is made, and at the traversals, about their own
+ * first bytes and their caller. While the guard is off that is one load and a branch that is not taken.
  *
  * Under the explorer there is no dynamic linker to watch, and each load would be a step of the schedule: no hooks.
  */
@@ -18,8 +18,9 @@
 extern shared_u32 calm__watch;
 
 void calm__guard_map_made(void);
-void calm__guard_cursor_made(void);
-void calm__guard_called(const char *function, const void *from);
+/* A traversal was called from there; a cursor is made for who is there. */
+void calm__guard_called(const char *function, const void *caller);
+void calm__guard_cursor_made(const char *function, const void *caller);
 
 #ifdef CALM_EXPLORE
 #define calm__watched(bit) false
@@ -37,17 +38,24 @@ static inline void calm__watch_map(void)
 		calm__guard_map_made();
 }
 
-static inline void calm__watch_cursor(void)
-{
-	if (calm__watched(CALM__WATCH_ON))
-		calm__guard_cursor_made();
-}
-
-/* In a public function itself, since the caller is who it returns to. */
-#define calm__watch_caller()                                                       \
-	do {                                                                       \
-		if (calm__watched(CALM__WATCH_CALLERS))                            \
-			calm__guard_called(__func__, __builtin_return_address(0)); \
-	} while (0)
+/*
+ * A public traversal, `name`, does what `inner` does, another function with its parameters. While the guard is on, that
+ * is told first, in a function out of line: what is kept across a call would cost the other way too.
+ */
+#define CALM__BARE(...) __VA_ARGS__
+#define CALM__TRAVERSAL(type, name, inner, guard, parameters, arguments)                   \
+	__attribute__((noinline, cold)) static type inner##_watched(CALM__BARE parameters, \
+								    const void *caller)    \
+	{                                                                                  \
+		guard(#name, caller);                                                      \
+		return inner(CALM__BARE arguments);                                        \
+	}                                                                                  \
+	type name(CALM__BARE parameters)                                                   \
+	{                                                                                  \
+		return calm__watched(CALM__WATCH_ON)                                       \
+			       ? inner##_watched(CALM__BARE arguments,                     \
+						 __builtin_return_address(0))              \
+			       : inner(CALM__BARE arguments);                              \
+	}
 
 #endif

@@ -257,19 +257,23 @@ calm_status calm_map_apply(calm_map *map, size_t n, const calm_change changes[])
 	return n > 0 ? map->kind->apply(map, n, changes) : CALM_OK;
 }
 
-int calm_map_each(const calm_map *map, calm_visit_fn *visit, void *context)
+static int each(const calm_map *map, calm_visit_fn *visit, void *context)
 {
-	calm__watch_caller();
 	return map && visit ? map->kind->each(map, visit, context) : (int)CALM_EINVAL;
 }
 
-int calm_map_walk(calm_map *map, calm_visit_fn *visit, void *context)
+CALM__TRAVERSAL(int, calm_map_each, each, calm__guard_called,
+		(const calm_map *map, calm_visit_fn *visit, void *context), (map, visit, context))
+
+static int walk(calm_map *map, calm_visit_fn *visit, void *context)
 {
-	calm__watch_caller();
 	if (!map || !visit)
 		return CALM_EINVAL;
 	return map->kind->walk ? map->kind->walk(map, visit, context) : (int)CALM_EUNSUPPORTED;
 }
+
+CALM__TRAVERSAL(int, calm_map_walk, walk, calm__guard_called,
+		(calm_map * map, calm_visit_fn *visit, void *context), (map, visit, context))
 
 void calm_map_stats(const calm_map *map, calm_stats *out)
 {

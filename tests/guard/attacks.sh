@@ -82,7 +82,7 @@ code=$?
 [ $code = 134 ] && grep -q 'calm: guard: calm_map_walk was patched' "$work/err" ||
 	{ echo "FAILED: abort: exit $code" && failures=$((failures + 1)); }
 "$work/victim" stderr >"$work/out" 2>"$work/err"
-grep -q 'victim(.*main' "$work/err" || grep -q 'libcalm.so.*calm_cursor_init' "$work/err" ||
+grep -q '/victim(.*\[0x' "$work/err" && grep -q 'libcalm.so.*\[0x' "$work/err" ||
 	{ echo 'FAILED: stderr: no stack' && cat "$work/err" && failures=$((failures + 1)); }
 
 if command -v gdb >/dev/null; then
