@@ -268,6 +268,37 @@ static void constrain(struct go_file *file, const struct go_token *comment)
 		*SCAN_ADD(&file->plus, struct scan_span) = text;
 }
 
+/* Where line `number`, from 1, begins. */
+static const char *line_at(struct scan_span text, unsigned number)
+{
+	struct scan_span line;
+
+	while (number > 1 && scan_next_line(&text, &line))
+		number--;
+	return text.text;
+}
+
+/* Takes back what stands in the comment above import "C": that is C, and Go's compiler never sees it. */
+static void drop_preamble(struct go_file *file, struct scan_span text, unsigned import)
+{
+	struct go_directive *directives = file->directives.items;
+	unsigned first = import;
+	size_t kept = 0;
+
+	while (first > 1) {
+		struct scan_span line = {line_at(text, first - 1), 0};
+		line.size = (size_t)(text.text + text.size - line.text);
+		if (!scan_begins(scan_next_word(&line), "//"))
+			break;
+		first--;
+	}
+	for (size_t i = 0; i < file->directives.count; i++) {
+		if (directives[i].line < first || directives[i].line >= import)
+			directives[kept++] = directives[i];
+	}
+	file->directives.count = kept;
+}
+
 void go_file_read(struct go_file *file, const char *text, size_t size)
 {
 	struct go_lexer lexer;
@@ -288,6 +319,11 @@ void go_file_read(struct go_file *file, const char *text, size_t size)
 		linkname(file, &next);
 	}
 	top_level(file);
+	for (size_t i = 0; i < file->imports.count && file->directives.count > 0; i++) {
+		const struct go_import *import = SCAN_AT(&file->imports, struct go_import, i);
+		if (scan_is(import->path, "C"))
+			drop_preamble(file, (struct scan_span){text, size}, import->line);
+	}
 	for (size_t i = 0; i < file->directives.count && !file->unsafe; i++) {
 		struct go_directive *directive = SCAN_AT(&file->directives, struct go_directive, i);
 		if (directive->form == GO_DIRECTIVE)

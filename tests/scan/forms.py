@@ -71,6 +71,9 @@ FORMS = {
     "variable": (HEAD + "//go:linkname v runtime.calm_absent\nvar v int\n" + VARIABLE, "links", ["GO03"]),
     "variable with a value": (HEAD + "//go:linkname v runtime.calm_absent\nvar v = 1\n" + VARIABLE, "links", ["GO04"]),
     "one of two variables": (HEAD + "//go:linkname v runtime.calm_absent\nvar w, v int\n" + VARIABLE, "links", ["GO03"]),
+    "cgo preamble": (HEAD.replace('import _', '// int x;\n' + PULL + 'import "C"\nimport _') + F + USE, None, []),
+    "cgo preamble, block": (HEAD.replace('import _', '/*\n' + PULL + '*/\nimport "C"\nimport _') + F + USE, None, []),
+    "above import C, apart": (HEAD.replace('import _', PULL + '\nimport "C"\nimport _') + F + USE, None, ["GO03"]),
     "not for this Go": ("//go:build !go1.10\n\n" + HEAD + PULL + F + USE, None, []),
     "ignored": ("//go:build ignore\n\n" + HEAD + PULL + F + USE, None, []),
 }
