@@ -3,6 +3,8 @@
 /* In place of elfrules.c where calm is built without libelf: objects are counted as skipped, and said to be. */
 #include "cli/scan/scan.h"
 
+#ifdef CALM_WITHOUT_ELF
+
 bool scan_has_elf(void)
 {
 	return false;
@@ -17,3 +19,5 @@ void scan_elf(struct scan *scan, const char *path)
 void scan_elf_free(void)
 {
 }
+
+#endif

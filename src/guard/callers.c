@@ -99,7 +99,7 @@ calm_status calm__callers_allow(const char *module)
 /* The name of the module at an address; "" the executable, NULL none. */
 static const char *module_at(const void *address)
 {
-	struct dl_find_object found;
+	struct dl_find_object found = {0};
 	return _dl_find_object((void *)address, &found) == 0 ? found.dlfo_link_map->l_name : NULL;
 }
 #else

@@ -74,7 +74,8 @@ static void declarations(struct scan_list *things, TSNode node)
 	else if (is(node, "type_spec") || is(node, "type_alias"))
 		specification(things, node, 't');
 	else if (is(node, "import_spec"))
-		note(things, 'i', ts_node_start_byte(ts_node_child_by_field_name(node, "path", 4)), 0);
+		note(things, 'i', ts_node_start_byte(ts_node_child_by_field_name(node, "path", 4)),
+		     0);
 	else if (!is(node, "block") && !is(node, "func_literal"))
 		for (uint32_t i = 0; i < ts_node_named_child_count(node); i++)
 			declarations(things, ts_node_named_child(node, i));
@@ -82,7 +83,8 @@ static void declarations(struct scan_list *things, TSNode node)
 
 static void lexical(struct scan_list *things, TSNode node)
 {
-	bool string = is(node, "interpreted_string_literal") || is(node, "raw_string_literal") || is(node, "rune_literal");
+	bool string = is(node, "interpreted_string_literal") || is(node, "raw_string_literal") ||
+		      is(node, "rune_literal");
 	if (string || is(node, "comment")) {
 		note(things, string ? 's' : '/', ts_node_start_byte(node), ts_node_end_byte(node));
 		return;
@@ -93,7 +95,8 @@ static void lexical(struct scan_list *things, TSNode node)
 
 static void ours(struct scan_list *things, const char *text, size_t size)
 {
-	static const char letters[] = {[GO_FUNC] = 'f', [GO_METHOD] = 'm', [GO_VAR] = 'v', [GO_CONST] = 'c', [GO_TYPE] = 't'};
+	static const char letters[] =
+		{[GO_FUNC] = 'f', [GO_METHOD] = 'm', [GO_VAR] = 'v', [GO_CONST] = 'c', [GO_TYPE] = 't'};
 	struct go_file file = {.path = NULL};
 	struct go_lexer lexer;
 	struct go_token token;
@@ -102,10 +105,13 @@ static void ours(struct scan_list *things, const char *text, size_t size)
 	for (size_t i = 0; i < file.decls.count; i++) {
 		const struct go_decl *decl = SCAN_AT(&file.decls, struct go_decl, i);
 		bool counts = decl->what != GO_CONST && decl->what != GO_TYPE;
-		note(things, letters[decl->what], (uint32_t)(decl->name.text - text), counts && decl->filled);
+		note(things, letters[decl->what], (uint32_t)(decl->name.text - text),
+		     counts && decl->filled);
 	}
 	for (size_t i = 0; i < file.imports.count; i++)
-		note(things, 'i', (uint32_t)(SCAN_AT(&file.imports, struct go_import, i)->path.text - 1 - text), 0);
+		note(things, 'i',
+		     (uint32_t)(SCAN_AT(&file.imports, struct go_import, i)->path.text - 1 - text),
+		     0);
 	go_lexer_init(&lexer, text, size);
 	while ((token = go_next(&lexer)).kind != GO_END) {
 		uint32_t at = (uint32_t)(token.text - text);
@@ -136,7 +142,9 @@ static unsigned compare(const char *path, struct scan_list *theirs, struct scan_
 		}
 		differences++;
 		printf("%s: byte %u: %s %c %u\n", path, order <= 0 ? a->at : b->at,
-		       order < 0 ? "only tree-sitter has" : order > 0 ? "only calm has" : "they differ about",
+		       order < 0   ? "only tree-sitter has"
+		       : order > 0 ? "only calm has"
+				   : "they differ about",
 		       order <= 0 ? a->what : b->what, order <= 0 ? a->more : b->more);
 		i += order <= 0;
 		j += order >= 0;
@@ -168,7 +176,9 @@ int main(int argc, char **argv)
 			declarations(&theirs, root);
 			lexical(&theirs, root);
 			ours(&mine, text, size);
-			differences += theirs.count + mine.count > 0 ? compare(argv[i], &theirs, &mine) : 0;
+			differences += theirs.count + mine.count > 0
+					       ? compare(argv[i], &theirs, &mine)
+					       : 0;
 			things += theirs.count;
 			files++;
 			free(theirs.items);
@@ -178,7 +188,7 @@ int main(int argc, char **argv)
 		free(text);
 	}
 	ts_parser_delete(parser);
-	printf("%u files, %zu things in them, %u differences; %u files that tree-sitter does not parse\n", files, things,
-	       differences, refused);
+	printf("%u files, %zu things in them, %u differences; %u files that tree-sitter does not parse\n",
+	       files, things, differences, refused);
 	return differences > 0;
 }
