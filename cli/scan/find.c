@@ -148,6 +148,14 @@ struct scan_finding *scan_find(struct scan *scan, enum scan_rule_id rule, enum s
 	return added;
 }
 
+void scan_since(struct scan_finding *finding, int minor)
+{
+	if (finding == NULL || minor == 0)
+		return;
+	free(finding->since);
+	finding->since = scan_print("1.%d", minor);
+}
+
 bool scan_baseline_parse(struct scan_span text, struct scan_list *hashes, unsigned *line)
 {
 	struct scan_span next;

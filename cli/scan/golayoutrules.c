@@ -122,10 +122,7 @@ static void iterator(struct scan *scan, const struct go_file *file, const struct
 			SCAN_ARGS(decl->name));
 	struct scan_finding *finding = scan_find(scan, GL01, differs ? SCAN_ERROR : SCAN_WARNING,
 						 &place, scan_word("runtime.hiter"), message);
-	if (finding != NULL) {
-		free(finding->since);
-		finding->since = scan_copy("1.24", 4);
-	}
+	scan_since(finding, 24);
 }
 
 /*
@@ -182,10 +179,7 @@ static void status(struct scan *scan, const struct go_file *file, const struct g
 			scan_print(
 				"%.*s repeats a goroutine status of the runtime's as a number; 1.26 added new ones",
 				SCAN_ARGS(decl->name)));
-		if (finding != NULL) {
-			free(finding->since);
-			finding->since = scan_copy("1.26", 4);
-		}
+		scan_since(finding, 26);
 		free(symbol);
 		return;
 	}

@@ -167,21 +167,13 @@ static void read_assembly(struct go_world *world, struct scan_span package, stru
 	go_file_free(&header);
 }
 
-static bool ends(struct scan_span name, const char *end)
-{
-	size_t size = strlen(end);
-
-	return name.size >= size && memcmp(name.text + name.size - size, end, size) == 0;
-}
-
 static void read_file(struct go_world *world, const char *path, struct scan_span package)
 {
-	struct scan_span name = scan_word(path);
 	char *text;
 	size_t size;
 
-	bool assembly = ends(name, ".s");
-	if ((!assembly && !ends(name, ".go")) || ends(name, "_test.go") ||
+	bool assembly = scan_ends(path, ".s");
+	if ((!assembly && !scan_ends(path, ".go")) || scan_ends(path, "_test.go") ||
 	    !tree_load(path, &text, &size))
 		return;
 	if (assembly)

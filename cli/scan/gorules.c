@@ -58,14 +58,6 @@ static enum owner owner_of(struct scan *scan, const char *path, struct scan_span
 	return inside ? OWNER_OWN : OWNER_OTHER;
 }
 
-static void set_since(struct scan_finding *finding, int minor)
-{
-	if (finding == NULL || minor == 0)
-		return;
-	free(finding->since);
-	finding->since = scan_print("1.%d", minor);
-}
-
 static enum go_answer ask(struct scan_span symbol, int minor, bool assembly)
 {
 	enum go_answer answer = assembly ? go_table_assembly(symbol, minor)
@@ -109,7 +101,7 @@ static struct scan_finding *refused(struct binding *binding, struct scan_span sy
 	struct scan_finding *finding = scan_find(binding->scan, GO01, SCAN_ERROR, &binding->place,
 						 symbol, message);
 
-	set_since(finding, since);
+	scan_since(finding, since);
 	return finding;
 }
 
@@ -125,7 +117,7 @@ static struct scan_finding *tolerated(struct binding *binding, struct scan_span 
 	struct scan_finding *finding = scan_find(binding->scan, GO02, SCAN_WARNING, &binding->place,
 						 symbol, message);
 
-	set_since(finding, later);
+	scan_since(finding, later);
 	return finding;
 }
 
@@ -145,7 +137,7 @@ static struct scan_finding *absent(struct binding *binding, struct scan_span sym
 	struct scan_finding *finding = scan_find(binding->scan, GO03, SCAN_ERROR, &binding->place,
 						 symbol, message);
 
-	set_since(finding, later > 0 ? 0 : since);
+	scan_since(finding, later > 0 ? 0 : since);
 	return finding;
 }
 
@@ -349,7 +341,7 @@ static void assembly_symbol(struct scan *scan, const struct scan_place *place,
 	enum scan_level level;
 	char *message = assembly_message(name, answer, world->minor, since, later, &level);
 	struct scan_finding *finding = scan_find(scan, GA01, level, place, name, message);
-	set_since(finding, answer == GO_LINKS ? later : since);
+	scan_since(finding, answer == GO_LINKS ? later : since);
 	if (finding != NULL) {
 		finding->assembly = true;
 		/* Without a declaration to look at: what is called, or jumped to, is a function. */

@@ -113,6 +113,8 @@ struct scan {
 struct scan_finding *scan_find(struct scan *scan, enum scan_rule_id rule, enum scan_level level,
 			       const struct scan_place *place, struct scan_span symbol,
 			       char *message);
+/* Says since which version of Go, 1.minor; nothing of NULL or 0. */
+void scan_since(struct scan_finding *finding, int minor);
 /* The hash that stands for a finding: rule, path from the baseline's folder on, and symbol. */
 uint64_t scan_hash(const struct scan *scan, const struct scan_finding *finding);
 bool scan_baseline_read(struct scan *scan, const char *path);

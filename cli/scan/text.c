@@ -84,6 +84,13 @@ bool scan_begins(struct scan_span span, const char *text)
 	return span.size >= size && memcmp(span.text, text, size) == 0;
 }
 
+bool scan_ends(const char *name, const char *ending)
+{
+	size_t size = strlen(name), more = strlen(ending);
+
+	return size >= more && strcmp(name + size - more, ending) == 0;
+}
+
 /* The size of the blank at text, as Go's strings.Fields has it (unicode.IsSpace); 0: there is none. */
 static size_t blank(const char *text, size_t size)
 {

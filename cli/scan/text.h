@@ -38,6 +38,8 @@ bool scan_one_of(char byte, const char *bytes);
 bool scan_is(struct scan_span span, const char *text);
 bool scan_same(struct scan_span a, struct scan_span b);
 bool scan_begins(struct scan_span span, const char *text);
+/* Whether a name has that ending. */
+bool scan_ends(const char *name, const char *ending);
 struct scan_span scan_word(const char *text);
 
 /* Takes the next word (of what is no blank) off *rest; an empty one at its end. */

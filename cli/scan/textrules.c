@@ -13,13 +13,6 @@
 #include <string.h>
 #include <unistd.h>
 
-static bool ends(const char *name, const char *end)
-{
-	size_t size = strlen(name), more = strlen(end);
-
-	return size >= more && strcmp(name + size - more, end) == 0;
-}
-
 static bool is_document(const char *path)
 {
 	static const char *const endings[] = {
@@ -28,7 +21,7 @@ static bool is_document(const char *path)
 		".diff", ".csv",      ".svg", ".xml", ".texi", ".info"};
 
 	for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
-		if (ends(path, endings[i]))
+		if (scan_ends(path, endings[i]))
 			return true;
 	}
 	return false;
@@ -96,7 +89,7 @@ void scan_build_file(struct scan *scan, const char *path, struct scan_span text)
 {
 	struct scan_span rest = text, line, name;
 	struct scan_place place = {path, 0, 0, text};
-	bool preload_list = ends(path, "/ld.so.preload");
+	bool preload_list = scan_ends(path, "/ld.so.preload");
 
 	if (is_document(path))
 		return;

@@ -65,20 +65,13 @@ bool tree_load(const char *path, char **text, size_t *size)
 	return done;
 }
 
-static bool ends(const char *name, const char *end)
-{
-	size_t size = strlen(name), more = strlen(end);
-
-	return size > more && strcmp(name + size - more, end) == 0;
-}
-
 static bool is_c(const char *name)
 {
 	static const char *const endings[] = {".c",   ".h",   ".cc",  ".hh",  ".cpp",
 					      ".hpp", ".cxx", ".hxx", ".inc", ".S"};
 
 	for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
-		if (ends(name, endings[i]))
+		if (scan_ends(name, endings[i]))
 			return true;
 	}
 	return false;
@@ -140,14 +133,14 @@ static void text_file(struct scan *scan, const char *path, char *text, size_t si
 {
 	struct scan_span whole = {text, size};
 
-	if (ends(path, ".go") || (named && begins_go(text, size))) {
+	if (scan_ends(path, ".go") || (named && begins_go(text, size))) {
 		struct go_file *file = SCAN_ADD(package, struct go_file);
 		file->path = scan_copy(path, strlen(path));
 		file->text = whole;
 		go_file_read(file, text, size);
 		return; /* the text is the package's */
 	}
-	if (ends(path, ".s")) {
+	if (scan_ends(path, ".s")) {
 		const struct go_file *first = package->count > 0
 						      ? SCAN_AT(package, struct go_file, 0)
 						      : NULL;
@@ -271,7 +264,7 @@ static void folder_at(struct scan *scan, const char *path)
 	for (int assembly = 0; assembly <= 1; assembly++) {
 		for (size_t i = 0; i < names.count; i++) {
 			char *name = *SCAN_AT(&names, char *, i);
-			if (ends(name, ".s") != (assembly == 1))
+			if (scan_ends(name, ".s") != (assembly == 1))
 				continue;
 			char *inner = scan_print(
 				size > 0 && path[size - 1] == '/' ? "%s%s" : "%s/%s", path, name);
@@ -298,7 +291,7 @@ static void neighbours(const char *path, struct scan_list *package)
 		char *name = *SCAN_AT(&names, char *, i), *text;
 		char *inner = scan_print("%s%s", folder, name);
 		size_t size;
-		if (ends(name, ".go") && strcmp(name, last != NULL ? last + 1 : path) != 0 &&
+		if (scan_ends(name, ".go") && strcmp(name, last != NULL ? last + 1 : path) != 0 &&
 		    tree_load(inner, &text, &size)) {
 			struct go_file *file = SCAN_ADD(package, struct go_file);
 			file->text = (struct scan_span){text, size};
