@@ -85,6 +85,22 @@ static void keep_symbols(struct elf_provider *provider, const struct elf_file *f
 		qsort(provider->kept.items, provider->kept.count, sizeof(char *), by_text);
 }
 
+/* Of the sorted exports, the names that no version but private ones has. */
+static void close_symbols(struct elf_provider *provider)
+{
+	const struct elf_export *exports = provider->exports.items;
+
+	for (size_t i = 0, next; i < provider->exports.count; i = next) {
+		bool open = false;
+		for (next = i; next < provider->exports.count &&
+			       strcmp(exports[next].name, exports[i].name) == 0;
+		     next++)
+			open = open || !elf_is_private(exports[next].version);
+		if (!open)
+			*SCAN_ADD(&provider->closed, const char *) = exports[i].name;
+	}
+}
+
 static struct elf_provider *provider_at(const char *path)
 {
 	char whole[PATH_MAX];
@@ -103,8 +119,10 @@ static struct elf_provider *provider_at(const char *path)
 	provider->memory = elf_map(whole, &provider->size);
 	Elf *elf = provider->memory != NULL ? elf_memory(provider->memory, provider->size) : NULL;
 	provider->read = elf != NULL && elf_file_read(&provider->file, elf, &why);
-	if (provider->read)
+	if (provider->read) {
 		keep_symbols(provider, &provider->file);
+		close_symbols(provider);
+	}
 	free(provider->file.dynamic_symbols.items);
 	free(provider->file.symbols.items);
 	provider->file.dynamic_symbols = provider->file.symbols = (struct scan_list){NULL, 0, 0};
@@ -257,6 +275,13 @@ bool elf_keeps(const struct elf_provider *provider, const char *name)
 		       NULL;
 }
 
+bool elf_closes(const struct elf_provider *provider, const char *name)
+{
+	return provider->closed.count > 0 &&
+	       bsearch(&name, provider->closed.items, provider->closed.count, sizeof name,
+		       by_text) != NULL;
+}
+
 void elf_providers_free(void)
 {
 	for (size_t i = 0; i < known.count; i++) {
@@ -269,6 +294,7 @@ void elf_providers_free(void)
 			(void)munmap(provider->memory, provider->size);
 		free(provider->exports.items);
 		free(provider->kept.items);
+		free(provider->closed.items);
 		free(provider->path);
 		free(provider);
 	}

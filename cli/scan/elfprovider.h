@@ -20,6 +20,8 @@ struct elf_provider {
 	void *memory;
 	size_t size;
 	struct scan_list exports; /* of struct elf_export, by name, then version */
+	struct scan_list
+		closed; /* of const char *: exported, but under private versions only; sorted */
 	struct scan_list kept; /* of const char *: defined in .symtab, but local or hidden; sorted */
 };
 
@@ -33,6 +35,7 @@ bool elf_providers(const char *path, const struct elf_file *file, struct scan_li
 const struct elf_export *elf_exported(const struct elf_provider *provider, const char *name,
 				      size_t *count);
 bool elf_keeps(const struct elf_provider *provider, const char *name);
+bool elf_closes(const struct elf_provider *provider, const char *name);
 
 /* Whether a version's name says that it is not for others. */
 bool elf_is_private(const char *version);

@@ -217,9 +217,15 @@ static void find_names(struct object *object)
 static void private_name(const char *text, void *context)
 {
 	struct object *object = context;
-	size_t count;
+	const char *owner = begins(text, "calm__") ? "calm" : NULL;
 
-	if (strlen(text) < 4)
+	for (size_t i = 0; i < object->providers.count && owner == NULL; i++) {
+		const struct elf_provider *provider = *SCAN_AT(&object->providers,
+							       struct elf_provider *, i);
+		if (elf_closes(provider, text))
+			owner = provider->path;
+	}
+	if (owner == NULL || strlen(text) < 4)
 		return;
 	for (size_t i = object->first; i < object->scan->findings.count; i++) {
 		const struct scan_finding *known = SCAN_AT(&object->scan->findings,
@@ -227,26 +233,9 @@ static void private_name(const char *text, void *context)
 		if (known->rule == EL05 && strcmp(known->symbol, text) == 0)
 			return; /* it has the name twice */
 	}
-	for (size_t i = 0; i < object->providers.count; i++) {
-		const struct elf_provider *provider = *SCAN_AT(&object->providers,
-							       struct elf_provider *, i);
-		const struct elf_export *exported = elf_exported(provider, text, &count);
-		bool open = false;
-		for (size_t j = 0; j < count; j++)
-			open = open || !elf_is_private(exported[j].version);
-		if (exported == NULL || open)
-			continue;
-		(void)scan_find(
-			object->scan, EL05, SCAN_NOTE, &object->place, scan_word(text),
+	(void)scan_find(object->scan, EL05, SCAN_NOTE, &object->place, scan_word(text),
 			scan_print("imports dlsym and has the name of %s, which is private to %s",
-				   text, provider->path));
-		return;
-	}
-	if (begins(text, "calm__"))
-		(void)scan_find(
-			object->scan, EL05, SCAN_NOTE, &object->place, scan_word(text),
-			scan_print("imports dlsym and has the name of %s, which is private to calm",
-				   text));
+				   text, owner));
 }
 
 static void find_looked_up(struct object *object)
