@@ -26,6 +26,7 @@ static const struct command {
 	 cli_walk},
 	{"bench", "measure maps, other libraries' beside calm's", cli_bench},
 	{"lab", "crash on purpose, each mistake beside the same done right", cli_lab},
+	{"scan", "find code that binds to symbols nobody promised it", cli_scan},
 	{"help", "this text, or with the name of a command its own", help},
 };
 

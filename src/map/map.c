@@ -5,6 +5,7 @@
  * compositions aside: update, which is a load and a compare-and-swap on every kind, and load_many
  * where a kind has no better way.
  */
+#include "guard/guard.h"
 #include "map/kind.h"
 
 #include <string.h>
@@ -40,6 +41,7 @@ calm_status calm__map_new(struct calm_map **out, calm_map **user, const calm_opt
 	map->heap.allocator = *allocator;
 	calm__stripes_add(&map->heap.bytes, calm__self(), (int64_t)size);
 	calm__map_enlist(map);
+	calm__watch_map();
 	*out = map;
 	return CALM_OK;
 }
@@ -257,17 +259,23 @@ calm_status calm_map_apply(calm_map *map, size_t n, const calm_change changes[])
 	return n > 0 ? map->kind->apply(map, n, changes) : CALM_OK;
 }
 
-int calm_map_each(const calm_map *map, calm_visit_fn *visit, void *context)
+static int each(const calm_map *map, calm_visit_fn *visit, void *context)
 {
 	return map && visit ? map->kind->each(map, visit, context) : (int)CALM_EINVAL;
 }
 
-int calm_map_walk(calm_map *map, calm_visit_fn *visit, void *context)
+CALM__TRAVERSAL(int, calm_map_each, each, calm__guard_called,
+		(const calm_map *map, calm_visit_fn *visit, void *context), (map, visit, context))
+
+static int walk(calm_map *map, calm_visit_fn *visit, void *context)
 {
 	if (!map || !visit)
 		return CALM_EINVAL;
 	return map->kind->walk ? map->kind->walk(map, visit, context) : (int)CALM_EUNSUPPORTED;
 }
+
+CALM__TRAVERSAL(int, calm_map_walk, walk, calm__guard_called,
+		(calm_map * map, calm_visit_fn *visit, void *context), (map, visit, context))
 
 void calm_map_stats(const calm_map *map, calm_stats *out)
 {

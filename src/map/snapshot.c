@@ -5,6 +5,7 @@
  * ousting and closing are the same for every kind, but for what it kept. diff is composed of a walk
  * over one snapshot and loads from the other, which needs nothing of a kind.
  */
+#include "guard/guard.h"
 #include "map/kind.h"
 
 /* ---- the life of a snapshot ---- */
@@ -122,11 +123,15 @@ calm_status calm_snapshot_load(calm_snapshot *snapshot, calm_key key, void **val
 				 : status;
 }
 
-int calm_snapshot_each(calm_snapshot *snapshot, calm_visit_fn *visit, void *context)
+static int each(calm_snapshot *snapshot, calm_visit_fn *visit, void *context)
 {
 	return snapshot && visit ? snapshot->map->kind->snapshots->each(snapshot, visit, context)
 				 : (int)CALM_EINVAL;
 }
+
+CALM__TRAVERSAL(int, calm_snapshot_each, each, calm__guard_called,
+		(calm_snapshot * snapshot, calm_visit_fn *visit, void *context),
+		(snapshot, visit, context))
 
 static int range(calm_snapshot *snapshot, const calm_key *from, const calm_key *to, bool ascending,
 		 calm_visit_fn *visit, void *context)
@@ -146,17 +151,27 @@ static int range(calm_snapshot *snapshot, const calm_key *from, const calm_key *
 	return kind->range(snapshot, from, to, ascending, visit, context);
 }
 
-int calm_snapshot_range(calm_snapshot *snapshot, const calm_key *from, const calm_key *to,
-			calm_visit_fn *visit, void *context)
+static int ascending(calm_snapshot *snapshot, const calm_key *from, const calm_key *to,
+		     calm_visit_fn *visit, void *context)
 {
 	return range(snapshot, from, to, true, visit, context);
 }
 
-int calm_snapshot_range_descending(calm_snapshot *snapshot, const calm_key *from,
-				   const calm_key *to, calm_visit_fn *visit, void *context)
+static int descending(calm_snapshot *snapshot, const calm_key *from, const calm_key *to,
+		      calm_visit_fn *visit, void *context)
 {
 	return range(snapshot, from, to, false, visit, context);
 }
+
+CALM__TRAVERSAL(int, calm_snapshot_range, ascending, calm__guard_called,
+		(calm_snapshot * snapshot, const calm_key *from, const calm_key *to,
+		 calm_visit_fn *visit, void *context),
+		(snapshot, from, to, visit, context))
+
+CALM__TRAVERSAL(int, calm_snapshot_range_descending, descending, calm__guard_called,
+		(calm_snapshot * snapshot, const calm_key *from, const calm_key *to,
+		 calm_visit_fn *visit, void *context),
+		(snapshot, from, to, visit, context))
 
 uint64_t calm_snapshot_stamp(const calm_snapshot *snapshot)
 {
@@ -199,27 +214,34 @@ static int diff_newer(calm_key key, void *new_value, void *pointer)
 	return diff->visit(key, false, NULL, true, new_value, diff->context);
 }
 
-int calm_snapshot_diff(calm_snapshot *older, calm_snapshot *newer, calm_diff_fn *visit,
-		       void *context)
+static int diff(calm_snapshot *older, calm_snapshot *newer, calm_diff_fn *visit, void *context)
 {
 	if (!older || !newer || !visit || older->map != newer->map ||
 	    older->snap.stamp > newer->snap.stamp)
 		return CALM_EINVAL;
+	const struct calm__snapshot_kind *kind = older->map->kind->snapshots;
 	struct diff diff = {newer, visit, context};
-	int result = calm_snapshot_each(older, diff_older, &diff);
+	int result = kind->each(older, diff_older, &diff);
 	if (result != 0)
 		return result;
 	diff.other = older;
-	return calm_snapshot_each(newer, diff_newer, &diff);
+	return kind->each(newer, diff_newer, &diff);
 }
 
-calm_status calm_cursor_init(calm_cursor *cursor, calm_snapshot *snapshot)
+CALM__TRAVERSAL(int, calm_snapshot_diff, diff, calm__guard_called,
+		(calm_snapshot * older, calm_snapshot *newer, calm_diff_fn *visit, void *context),
+		(older, newer, visit, context))
+
+static calm_status cursor_init(calm_cursor *cursor, calm_snapshot *snapshot)
 {
 	if (!cursor || !snapshot)
 		return CALM_EINVAL;
 	*cursor = (calm_cursor){.snapshot = snapshot};
 	return CALM_OK;
 }
+
+CALM__TRAVERSAL(calm_status, calm_cursor_init, cursor_init, calm__guard_cursor_made,
+		(calm_cursor * cursor, calm_snapshot *snapshot), (cursor, snapshot))
 
 calm_status calm_cursor_seek(calm_cursor *cursor, calm_key key)
 {
