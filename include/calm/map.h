@@ -263,7 +263,7 @@ typedef struct calm_stats {
 	uint64_t promotions; /* syncmap: dirty became the read-only table */
 	uint64_t copies;     /* of tables: syncmap's dirty, lockmap's snapshots, cowmap's writes */
 	uint64_t copied_bytes; /* bytes of those copies */
-	uint64_t resizes;      /* tables grown or shrunk */
+	uint64_t resizes;      /* tables grown or shrunk; treemap: leaves split or put together */
 
 	/* Of the whole process. */
 	uint64_t retired;      /* pointers of all threads that wait for readers now */
