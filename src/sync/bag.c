@@ -23,7 +23,7 @@
 #include "base/alloc.h"
 
 /* Empty blocks a bag keeps. */
-#define SPARES 2
+#define SPARES 3
 
 /*
  * Under bag->lock: everything in the open block may go once the sections that are open now have
