@@ -262,7 +262,7 @@ INLINE enum need look_ahead(struct calm__hashmap *map, const struct calm__self *
 	*saves = calm__bucket_needs_image(map, locked);
 	if (likely(!*saves))
 		return NEED_NOTHING;
-	attempt->entries = calm__bucket_count(locked);
+	attempt->entries = calm__bucket_room(locked);
 	return calm__history_room(&map->history, self, attempt->entries) ? NEED_NOTHING
 									 : NEED_HISTORY;
 }
@@ -334,7 +334,7 @@ INLINE enum need write_once(struct calm__hashmap *map, struct calm__self *self, 
 			    uint64_t hash, struct attempt *attempt, const bool bytes)
 {
 	struct calm__hash_table *table = calm__hashmap_table(map);
-	__builtin_prefetch(calm__bucket(table, hash), 1);
+	calm__prefetch_to_write(calm__bucket(table, hash));
 	/* order: hash.next acquire <- calm__hashmap_start(): the table. */
 	if (unlikely(load_acquire(&table->next) != NULL))
 		calm__hashmap_help(map, self, table, hash);
@@ -371,30 +371,53 @@ static bool provide(struct calm__hashmap *map, struct calm__self *self, enum nee
 	return true;
 }
 
-INLINE calm_status write_key(struct calm__hashmap *map, calm_key key, uint64_t hash,
-			     struct calm__write *write, const bool bytes)
+/* As often as it takes, with whatever it needs. */
+INLINE calm_status write_until_done(struct calm__hashmap *map, calm_key key, uint64_t hash,
+				    struct calm__write *write, const bool bytes)
 {
 	struct calm__self *self = calm__self();
 	struct attempt attempt = {.write = write};
 	enum need need;
 	bool provided;
 	do {
-		if ((bytes || unlikely(map->base.release)) && !calm__displace_reserve(self, 2, 2)) {
+		if ((bytes || map->base.release) && !calm__displace_reserve(self, 2, 2)) {
 			provided = false;
 			break;
 		}
 		calm__enter(self);
 		need = write_once(map, self, key, hash, &attempt, bytes);
 		/* The table of a chunk that lacks is there only in the section. */
-		provided = likely(need != NEED_LINE) || calm__pool_grow(map, attempt.table);
+		provided = need != NEED_LINE || calm__pool_grow(map, attempt.table);
 		calm__leave(self);
-		if (likely(need == NEED_NOTHING))
+		if (need == NEED_NOTHING)
 			break;
 		provided = provided && provide(map, self, need, key, hash, &attempt);
 	} while (provided);
-	if (bytes && unlikely(attempt.record != NULL))
+	if (attempt.record)
 		calm__record_free(&map->base.heap, attempt.record);
-	return likely(provided) ? attempt.status : CALM_ENOMEM;
+	return provided ? attempt.status : CALM_ENOMEM;
+}
+
+__attribute__((noinline)) static calm_status write_slowly(struct calm__hashmap *map, calm_key key,
+							  uint64_t hash, struct calm__write *write)
+{
+	return map->base.keys.kind == CALM_KEYS_BYTES
+		       ? write_until_done(map, key, hash, write, true)
+		       : write_until_done(map, key, hash, write, false);
+}
+
+/* The first attempt; it stands alone so that all of it lies in registers. */
+INLINE calm_status write_key(struct calm__hashmap *map, calm_key key, uint64_t hash,
+			     struct calm__write *write, const bool bytes)
+{
+	struct calm__self *self = calm__self();
+	struct attempt attempt = {.write = write};
+	if ((bytes || unlikely(map->base.release)) && unlikely(!calm__displace_reserve(self, 2, 2)))
+		return CALM_ENOMEM;
+	calm__enter(self);
+	enum need need = write_once(map, self, key, hash, &attempt, bytes);
+	calm__leave(self);
+	return likely(need == NEED_NOTHING) ? attempt.status : write_slowly(map, key, hash, write);
 }
 
 static calm_status write_word(struct calm_map *base, calm_key key, struct calm__write *write)

@@ -162,7 +162,7 @@ static bool displace_bucket(const struct ending *ending, struct calm__hash_table
 	struct calm__locked locked = calm__lock_bucket(table, generation->displaced);
 	/* order: none - a snapshot that opens now sees nothing of it. */
 	uint64_t targets = load_relaxed(&ending->map->snaps.open) + 1;
-	uint64_t n = 2 * calm__bucket_count(&locked);
+	uint64_t n = 2 * calm__bucket_count(locked.table, locked.line, locked.header);
 	targets = targets < n ? targets : n;
 	bool has_room = n + CALM__BLOCK_ITEMS * targets <= UINT32_MAX / 4 &&
 			calm__displace_reserve(ending->self, (uint32_t)n, (uint32_t)targets);

@@ -16,7 +16,7 @@
  * both: what a snapshot may see of either is saved, and the bucket is stamped with the epoch.
  *
  * Units are claimed in order, round and round, so a helper that stops half-way delays nobody: the
- * next round finds what it left. Growth starts at 2.5 entries a bucket, whatever a single bucket
+ * next round finds what it left. Growth starts at three entries a bucket, whatever a single bucket
  * holds, so that colliding keys cannot force it; shrinking when what is there would fill an eighth of
  * the room. Without memory a table stays as it is, and its chains become longer.
  *
@@ -184,7 +184,8 @@ static enum outcome split(struct move *move, uint64_t hash)
 			calm__unlock_bucket(&locked, locked.header);
 			return MOVED_BEFORE;
 		}
-		if (!take_spares(move, calm__bucket_count(&locked))) {
+		if (!take_spares(move,
+				 calm__bucket_count(locked.table, locked.line, locked.header))) {
 			calm__unlock_bucket(&locked, locked.header);
 			if (!calm__pool_grow(move->map, move->to))
 				return NO_MEMORY;
@@ -207,17 +208,18 @@ static enum outcome split(struct move *move, uint64_t hash)
 static bool prepare_merge(struct move *move, const struct calm__locked locked[2],
 			  const bool saves[2], uint64_t *entries)
 {
-	uint64_t n[2] = {calm__bucket_count(&locked[0]), calm__bucket_count(&locked[1])};
+	uint64_t n = 0;
 	*entries = 0;
-	for (int i = 0; i < 2; i++)
-		*entries +=
-			saves[i]
-				? n[i] + sizeof(struct calm__image) / sizeof(struct calm__entry) + 1
-				: 0;
+	for (int i = 0; i < 2; i++) {
+		n += calm__bucket_count(locked[i].table, locked[i].line, locked[i].header);
+		if (saves[i])
+			*entries += calm__bucket_room(&locked[i]) +
+				    sizeof(struct calm__image) / sizeof(struct calm__entry) + 1;
+	}
 	if (*entries > 0 && !calm__history_room(&move->map->history, move->self, *entries))
 		return false;
 	*entries = 0;
-	return take_spares(move, n[0] + n[1]);
+	return take_spares(move, n);
 }
 
 static enum outcome merge(struct move *move, uint64_t hash)
@@ -411,7 +413,7 @@ static uint64_t refresh(struct calm__hashmap *map, struct calm__self *self, uint
 		uint64_t since = calm__stamp_epoch(load_relaxed(&locked.line->stamp), epoch);
 		bool old = rule(REFRESH) && epoch - since >= STAMP_QUARTER / 2;
 		bool saves = old && calm__bucket_needs_image(map, &locked);
-		uint64_t entries = saves ? calm__bucket_count(&locked) : 0;
+		uint64_t entries = saves ? calm__bucket_room(&locked) : 0;
 		if (!saves || calm__history_room(&map->history, self, entries)) {
 			if (saves)
 				calm__bucket_save(map, self, &locked);

@@ -99,6 +99,17 @@ static void take_unit(struct calm__batch *batch, uint64_t place, size_t n)
 	batch->last = calm__place_last(place);
 }
 
+static size_t copy_image(struct calm__entry *to, const struct calm__image *image)
+{
+	size_t n = 0;
+	uint64_t vacant = image->vacant;
+	for (uint32_t i = 0; i < image->n; i++, vacant >>= 1) {
+		to[n] = image->entries[i];
+		n += ~vacant & 1;
+	}
+	return n;
+}
+
 /* The image of the place that a position is in. */
 static enum taken read_image(const struct calm__view *view, uint64_t position,
 			     struct calm__batch *batch, size_t *n)
@@ -111,10 +122,8 @@ static enum taken read_image(const struct calm__view *view, uint64_t position,
 		calm__misuse("hashmap", "what a snapshot saw is gone: memory was overwritten");
 	*n = image->n;
 	enum taken taken = batch->room - batch->n >= *n ? TAKEN : NEEDS_ROOM;
-	if (taken == TAKEN) {
-		memcpy(batch->entries + batch->n, image->entries, *n * sizeof(*image->entries));
-		take_unit(batch, image->place, *n);
-	}
+	if (taken == TAKEN)
+		take_unit(batch, image->place, copy_image(batch->entries + batch->n, image));
 	calm__history_unlock(history);
 	return taken;
 }
