@@ -13,7 +13,7 @@
 
 /* What is left of a node must be this little, and two together leave room for so much more. */
 #define FEW(room) ((room) / 4)
-#define ENOUGH(room) ((room) - (room) / 4)
+#define ENOUGH(room) ((room) - (room) / 8)
 /* Steps that one delete takes at most. */
 #define STEPS 4
 

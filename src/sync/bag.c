@@ -22,7 +22,10 @@
 
 #include "base/alloc.h"
 
-/* Empty blocks a bag keeps. */
+/*
+ * Empty blocks a bag keeps: with less than two of them and an open one, what every write of a byte
+ * key reserves would be allocated, and given back, each time.
+ */
 #define SPARES 3
 
 /*
