@@ -68,8 +68,8 @@ INLINE calm_status load_key(struct calm__treemap *map, calm_key key, void **valu
 	for (;;) {
 		uint64_t header;
 		bool hit;
-		struct calm__node *node = calm__tree_leaf(tree, (struct calm__way){&key, false},
-							  &header, bytes);
+		struct calm__node *node = calm__tree_leaf(
+			tree, (struct calm__way){&key, false, NULL}, &header, bytes);
 		if (unlikely(header & (NODE_LOCK | NODE_MOVE)) &&
 		    !may_read(map, node, header, &turn))
 			continue;
@@ -156,7 +156,7 @@ INLINE enum need write_locked(struct calm__treemap *map, struct calm__self *self
 		need = NEED_ROOM;
 	if (need == NEED_NOTHING && effect != CALM__LEAVE) {
 		saves = calm__leaf_needs_image(map, held);
-		if (unlikely(saves) && !calm__history_room(&map->history, self, CALM__LEAF))
+		if (unlikely(saves) && !calm__history_room(&map->history, self, IMAGE_ROOM))
 			need = NEED_HISTORY;
 	}
 	if (effect == CALM__LEAVE || unlikely(need != NEED_NOTHING)) {
@@ -200,7 +200,7 @@ INLINE enum need write_once(struct calm__treemap *map, struct calm__self *self, 
 {
 	struct found found = {.tree = calm__treemap_tree(map)};
 	struct calm__held *held = &found.held;
-	struct calm__node *node = calm__tree_leaf(found.tree, (struct calm__way){&key, false},
+	struct calm__node *node = calm__tree_leaf(found.tree, (struct calm__way){&key, false, NULL},
 						  &held->header, bytes);
 	held->leaf = calm__leaf_of(node);
 	if (unlikely(held->header & (NODE_LOCK | NODE_MOVE))) {
@@ -240,7 +240,7 @@ static bool provide(struct calm__treemap *map, struct calm__self *self, enum nee
 		return calm__tree_split(map, key, false) == CALM_OK;
 	case NEED_HISTORY:
 		calm__history_keep_budget(&map->base, &map->history);
-		return calm__history_grow(&map->history, self, CALM__LEAF);
+		return calm__history_grow(&map->history, self, IMAGE_ROOM);
 	case NEED_NOTHING:
 	case NEED_AGAIN:
 		break;
@@ -351,6 +351,7 @@ calm_status calm_treemap_create(calm_map **out, const calm_options *options)
 	struct calm__treemap *map = calm__treemap_of(base);
 	calm__snaps_init(&map->snaps);
 	calm__history_init(&map->history, &base->heap, &map->snaps);
+	calm__nodes_init(map);
 	struct calm__tree *tree = options && reserve(base, options->capacity) != CALM_OK
 					  ? NULL
 					  : calm__tree_new(map);

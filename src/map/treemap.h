@@ -93,6 +93,22 @@ struct calm__tree {
 	struct calm__stripes count;
 };
 
+/* Memory of nodes of one size: treemap_pool.c. */
+struct calm__pool_of {
+	struct calm__lock lock; /* of all but size */
+	uint32_t count;         /* of chunks; sorted by address */
+	uint32_t wide;          /* there is room to note so many */
+	uint32_t last;          /* the one that had room last */
+	size_t size;            /* of a node */
+	uint64_t nodes;         /* in all chunks, */
+	uint64_t live;          /* of these, given out */
+	struct calm__chunk *chunks;
+};
+
+/* Zeroed; NULL: no memory. */
+void *calm__pool_get(struct calm__heap *heap, struct calm__pool_of *pool);
+void calm__pool_put(struct calm__heap *heap, struct calm__pool_of *pool, void *node);
+
 struct calm__treemap {
 	struct calm_map base;
 	char apart[128];
@@ -103,6 +119,8 @@ struct calm__treemap {
 	struct calm__lock turn; /* opening, clearing and closing, one at a time */
 	struct calm__tree *orphans;
 	shared_u64 ids; /* of leaves, given out so far */
+	struct calm__pool_of leaves;
+	struct calm__pool_of inners;
 };
 
 /* Loads are const to the user. */
@@ -249,17 +267,28 @@ INLINE unsigned calm__inner_find(struct calm__inner *inner, unsigned n, calm_key
 	return low;
 }
 
-/* The way to a leaf. */
-struct calm__way {
-	const calm_key *key; /* NULL: the first leaf; below: the last */
-	bool below;          /* not the leaf that has the key, but what is just below */
+/* Where a leaf was found: which child of its parent it was then. A hint. */
+struct calm__beside {
+	struct calm__inner *parent; /* NULL: the leaf is the root */
+	unsigned at;
+	unsigned n; /* children */
 };
 
-/* Lines of a leaf that a search may touch, on their way at one time. */
-INLINE void calm__leaf_fetch(const struct calm__node *node)
+/* The way to a leaf. */
+struct calm__way {
+	const calm_key *key;         /* NULL: the first leaf; below: the last */
+	bool below;                  /* not the leaf that has the key, but what is just below */
+	struct calm__beside *beside; /* out, unless NULL */
+};
+
+/* Lines of a node that a search may touch, on their way at one time. */
+INLINE void calm__node_fetch(const struct calm__node *node, bool leaf)
 {
 	const char *line = (const char *)node;
 	for (size_t at = 64; at < offsetof(struct calm__leaf, values); at += 64)
+		__builtin_prefetch(line + at);
+	for (size_t at = offsetof(struct calm__leaf, values);
+	     !leaf && at < offsetof(struct calm__inner, children); at += 64)
 		__builtin_prefetch(line + at);
 }
 
@@ -292,11 +321,13 @@ INLINE struct calm__node *calm__tree_leaf(struct calm__tree *tree, struct calm__
 						  : 0;
 			/* order: tree.child acquire <- calm__child_put(): the node. */
 			struct calm__node *child = load_acquire(&inner->children[at]);
-			calm__leaf_fetch(child);
+			calm__node_fetch(child, node->level == 1);
 			/* order: tree.publish acquire <- calm__node_unlock(): as for the root. */
 			uint64_t own = load_sc(&child->header);
 			if (rule(TREE_PARENT_CHECKS) && unlikely(!calm__node_same(node, now)))
 				break;
+			if (way.beside)
+				*way.beside = (struct calm__beside){inner, at, n + 1};
 			node = child;
 			now = own;
 		}
@@ -357,6 +388,7 @@ INLINE void calm__node_unlock(struct calm__node *node, uint64_t header)
 
 /* ---- nodes and their shape: treemap_node.c, treemap_split.c ---- */
 
+void calm__nodes_init(struct calm__treemap *map);
 struct calm__node *calm__leaf_new(struct calm__treemap *map);
 struct calm__node *calm__inner_new(struct calm__treemap *map, unsigned level);
 void calm__node_free(struct calm__treemap *map, struct calm__node *node);

@@ -86,7 +86,7 @@ static bool reaches(const struct batch *batch, const struct target *target, calm
 static struct calm__held lock_leaf(const struct batch *batch, calm_key key)
 {
 	struct calm__held held = {NULL, 0, 0};
-	struct calm__way way = {&key, false};
+	struct calm__way way = {&key, false, NULL};
 	unsigned turn = 0;
 	for (;;) {
 		struct calm__node *node =
@@ -166,7 +166,7 @@ static bool have_all(struct batch *batch)
 		}
 		target->saves = calm__leaf_needs_image(map, &target->held);
 		if (target->saves)
-			bytes += calm__image_size(CALM__LEAF);
+			bytes += calm__image_size(IMAGE_ROOM);
 	}
 	uint64_t entries = bytes / sizeof(struct calm__entry) + 1;
 	if (bytes > 0 && !calm__history_room(&map->history, batch->self, entries)) {
@@ -183,12 +183,13 @@ static bool have_all(struct batch *batch)
 
 /*
  * Cuts at the first key of the items that lack room, and at each half leaf of them; what lies between
- * two cuts then fits, or is cut again. One item alone needs room as any write does.
+ * two cuts then fits, or is cut again. One key alone needs room as any write does.
  */
 static bool cut(struct batch *batch)
 {
 	size_t step = (batch->cut_to - batch->cut_from) / 2;
-	if (step == 0)
+	if (compare_keys(batch->map, key_at(batch, batch->cut_from),
+			 key_at(batch, batch->cut_to - 1)) == 0)
 		return calm__tree_split(batch->map, key_at(batch, batch->cut_from), false) ==
 		       CALM_OK;
 	if (step > CALM__LEAF / 2)

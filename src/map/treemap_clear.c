@@ -136,7 +136,7 @@ static void displace_all(struct calm__treemap *map, const struct ending *ending,
 	unsigned turn = 0;
 	if (!map->base.release && !calm__has_names(map))
 		return;
-	struct calm__way first = {NULL, false};
+	struct calm__way first = {NULL, false, NULL};
 	struct calm__node *node = calm__has_names(map)
 					  ? calm__tree_leaf(tree, first, &header, true)
 					  : calm__tree_leaf(tree, first, &header, false);

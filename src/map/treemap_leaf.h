@@ -47,6 +47,10 @@ INLINE bool calm__leaf_needs_image(struct calm__treemap *map, const struct calm_
 	       calm__snaps_need(&map->snaps, stamp, calm__leaf_last(map, held->leaf));
 }
 
+/* An image begins with what the leaf was: its ends, its prefix; its bindings come behind. */
+enum { IMAGE_ENDS, IMAGE_PREFIX, IMAGE_BINDINGS };
+#define IMAGE_ROOM (CALM__LEAF + IMAGE_BINDINGS)
+
 /* Saves it as it has been since its stamp; there is room. */
 void calm__leaf_save(struct calm__treemap *map, const struct calm__self *self,
 		     const struct calm__held *held);

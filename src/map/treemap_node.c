@@ -14,15 +14,12 @@
 
 #include "map/treemap_leaf.h"
 
-static size_t leaf_size(const struct calm__treemap *map)
+void calm__nodes_init(struct calm__treemap *map)
 {
-	return sizeof(struct calm__leaf) + (map->base.release ? CALM__LEAF * sizeof(uint64_t) : 0);
-}
-
-static size_t inner_size(const struct calm__treemap *map)
-{
-	return sizeof(struct calm__inner) +
-	       (calm__has_names(map) ? CALM__SEPARATORS * sizeof(uint64_t) : 0);
+	map->leaves.size = sizeof(struct calm__leaf) +
+			   (map->base.release ? CALM__LEAF * sizeof(uint64_t) : 0);
+	map->inners.size = sizeof(struct calm__inner) +
+			   (calm__has_names(map) ? CALM__SEPARATORS * sizeof(uint64_t) : 0);
 }
 
 static void open_ends(const struct calm__treemap *map, struct calm__node *node)
@@ -34,7 +31,7 @@ static void open_ends(const struct calm__treemap *map, struct calm__node *node)
 
 struct calm__node *calm__leaf_new(struct calm__treemap *map)
 {
-	struct calm__leaf *leaf = calm__heap_zero(&map->base.heap, leaf_size(map));
+	struct calm__leaf *leaf = calm__pool_get(&map->base.heap, &map->leaves);
 	if (!leaf)
 		return NULL;
 	open_ends(map, &leaf->node);
@@ -45,7 +42,7 @@ struct calm__node *calm__leaf_new(struct calm__treemap *map)
 
 struct calm__node *calm__inner_new(struct calm__treemap *map, unsigned level)
 {
-	struct calm__inner *inner = calm__heap_zero(&map->base.heap, inner_size(map));
+	struct calm__inner *inner = calm__pool_get(&map->base.heap, &map->inners);
 	if (!inner)
 		return NULL;
 	inner->node.level = (uint16_t)level;
@@ -56,8 +53,8 @@ struct calm__node *calm__inner_new(struct calm__treemap *map, unsigned level)
 void calm__node_free(struct calm__treemap *map, struct calm__node *node)
 {
 	if (node)
-		calm__heap_free(&map->base.heap, node,
-				node->level > 0 ? inner_size(map) : leaf_size(map));
+		calm__pool_put(&map->base.heap, node->level > 0 ? &map->inners : &map->leaves,
+			       node);
 }
 
 void calm__tree_each(struct calm__treemap *map, struct calm__node *node, calm__node_fn *visit,
@@ -142,11 +139,18 @@ void calm__leaf_save(struct calm__treemap *map, const struct calm__self *self,
 	image->from = load_relaxed(&leaf->node.stamp);
 	image->to = held->epoch - 1;
 	image->generation = 0;
-	image->n = calm__node_count(held->header);
-	for (unsigned i = 0; i < image->n; i++) {
+	unsigned n = calm__node_count(held->header);
+	image->n = n + IMAGE_BINDINGS;
+	/* order: none - changed under the lock. */
+	uint64_t high = load_relaxed(&leaf->node.high);
+	uint64_t prefix = load_relaxed(&leaf->node.prefix);
+	image->entries[IMAGE_ENDS] = (struct calm__entry){leaf->node.low, (void *)(uintptr_t)high};
+	image->entries[IMAGE_PREFIX] = (struct calm__entry){prefix, NULL};
+	for (unsigned i = 0; i < n; i++) {
+		struct calm__entry *entry = &image->entries[IMAGE_BINDINGS + i];
 		/* order: none - changed under the lock. */
-		image->entries[i].key = load_relaxed(&leaf->keys[i]);
-		image->entries[i].value = load_relaxed(&leaf->values[i]);
+		entry->key = load_relaxed(&leaf->keys[i]);
+		entry->value = load_relaxed(&leaf->values[i]);
 	}
 	calm__history_commit(&map->history, self, image);
 }

@@ -44,11 +44,10 @@ INLINE bool before(uint64_t stored, const struct calm__edge *edge, const bool by
 	return order < 0 || (order == 0 && edge->behind);
 }
 
-/* How many of n rising entries lie before an edge that is not open. */
-INLINE size_t count_before(const struct calm__entry *entries, size_t n,
+/* How many of n rising entries lie before an edge that is not open; of them, `low` are known to. */
+INLINE size_t count_before(const struct calm__entry *entries, size_t low, size_t n,
 			   const struct calm__edge *edge, const bool bytes)
 {
-	size_t low = 0;
 	while (low < n) {
 		size_t middle = (low + n) / 2;
 		if (before(entries[middle].key, edge, bytes))
@@ -59,6 +58,22 @@ INLINE size_t count_before(const struct calm__entry *entries, size_t n,
 	return low;
 }
 
+/* The same where the edge's key begins with the prefix behind which tags are: they tell most. */
+INLINE size_t count_tagged(const struct calm__entry *entries, size_t n,
+			   const struct calm__edge *edge, size_t prefix, const bool bytes)
+{
+	size_t low = 0;
+	if (!bytes)
+		return count_before(entries, 0, n, edge, false);
+	uint64_t tag = calm__tag_of(calm__head(edge->key.data, edge->key.size, prefix));
+	while (low < n && calm__tag_of(entries[low].key) < tag)
+		low++;
+	size_t same = low;
+	while (same < n && calm__tag_of(entries[same].key) == tag)
+		same++;
+	return count_before(entries, low, same, edge, true);
+}
+
 /* ---- a leaf ---- */
 
 /* A leaf as a snapshot sees it: its ends, as the tree has them now, and its entries. */
@@ -66,6 +81,8 @@ struct unit {
 	uint64_t low;
 	uint64_t high;
 	struct calm__node *next;
+	struct calm__beside beside;
+	size_t prefix; /* behind which its tags are */
 	size_t n;
 	struct calm__entry *entries;
 };
@@ -75,13 +92,10 @@ INLINE bool ends_open(const struct unit *unit, bool ascending, const bool bytes)
 	return ascending ? unit->high == (bytes ? 0 : UINT64_MAX) : unit->low == 0;
 }
 
-/* The edge at which a unit ends, or begins. */
-INLINE struct calm__edge end_of(const struct unit *unit, bool ascending, const bool bytes)
+/* The edge where a unit ends, or begins; not an open one. */
+INLINE struct calm__edge edge_at(uint64_t end, bool ascending, const bool bytes)
 {
-	uint64_t end = ascending ? unit->high : unit->low;
-	struct calm__edge edge = {ends_open(unit, ascending, bytes), false, calm_word(0)};
-	if (edge.open)
-		return edge;
+	struct calm__edge edge = {false, false, calm_word(0)};
 	if (bytes)
 		edge.key = calm_bytes(calm__name_bytes(calm__name_of(end)),
 				      calm__name_size(calm__name_of(end)));
@@ -90,25 +104,30 @@ INLINE struct calm__edge end_of(const struct unit *unit, bool ascending, const b
 	return edge;
 }
 
-/* What an image has of the leaf as it is now. */
-INLINE void clip(struct unit *unit, const bool bytes)
+/*
+ * What an image has of the leaf as it is now. Ends that are the same words are the same ends: a name
+ * between two leaves stays as long as an open snapshot needs an image of either.
+ */
+INLINE void clip(struct unit *unit, uint64_t image_low, uint64_t image_high, const bool bytes)
 {
-	struct calm__edge low = end_of(unit, false, bytes);
-	struct calm__edge high = end_of(unit, true, bytes);
 	size_t n = unit->n;
-	if (n > 0 && !high.open && !before(unit->entries[n - 1].key, &high, bytes))
-		n = count_before(unit->entries, n, &high, bytes);
 	size_t skip = 0;
-	if (n > 0 && !low.open && before(unit->entries[0].key, &low, bytes))
-		skip = count_before(unit->entries, n, &low, bytes);
+	if (unit->high != image_high && !ends_open(unit, true, bytes)) {
+		struct calm__edge high = edge_at(unit->high, true, bytes);
+		n = count_before(unit->entries, 0, n, &high, bytes);
+	}
+	if (unit->low != image_low && !ends_open(unit, false, bytes)) {
+		struct calm__edge low = edge_at(unit->low, false, bytes);
+		skip = count_before(unit->entries, 0, n, &low, bytes);
+	}
 	unit->n = n - skip;
 	if (skip > 0)
 		memmove(unit->entries, unit->entries + skip, unit->n * sizeof(*unit->entries));
 }
 
 /* The image of a leaf that was changed after the snapshot; its fields were read with its header. */
-static void read_image(const struct calm__tree_view *view, const struct calm__node *node,
-		       struct unit *unit)
+INLINE void read_image(const struct calm__tree_view *view, const struct calm__node *node,
+		       struct unit *unit, const bool bytes)
 {
 	struct calm__history *history = &view->map->history;
 	uint64_t id = node->id;
@@ -122,9 +141,13 @@ static void read_image(const struct calm__tree_view *view, const struct calm__no
 	const struct calm__image *image = calm__history_find(history, 0, id << 1, view->stamp);
 	if (!image)
 		calm__misuse("treemap", "what a snapshot saw is gone: memory was overwritten");
-	unit->n = image->n;
-	memcpy(unit->entries, image->entries, image->n * sizeof(*image->entries));
+	uint64_t low = image->entries[IMAGE_ENDS].key;
+	uint64_t high = (uint64_t)(uintptr_t)image->entries[IMAGE_ENDS].value;
+	unit->prefix = (size_t)image->entries[IMAGE_PREFIX].key;
+	unit->n = image->n - IMAGE_BINDINGS;
+	memcpy(unit->entries, image->entries + IMAGE_BINDINGS, unit->n * sizeof(*image->entries));
 	calm__history_unlock(history);
+	clip(unit, low, high, bytes);
 }
 
 INLINE void copy_slots(struct calm__entry *to, struct calm__leaf *leaf, unsigned n)
@@ -149,11 +172,17 @@ INLINE struct calm__node *next_leaf(const struct unit *unit, uint64_t *header, c
 	return *header & (NODE_MOVE | NODE_GONE) ? NULL : node;
 }
 
-INLINE void fetch(const struct calm__node *node)
+/* Leaves that are on their way before a scan comes to them. */
+#define LEAVES_AHEAD 3
+
+/* The leaf so many to the right, or left; which it is, the scan sees when it is there. */
+INLINE void fetch_beside(const struct calm__beside *beside, int by)
 {
-	const char *line = (const char *)node;
-	if (!node)
+	unsigned which = beside->at + (unsigned)by;
+	if (!beside->parent || which >= beside->n)
 		return;
+	/* order: none - a hint; what was a child once stays in memory for the section. */
+	const char *line = load_relaxed(&beside->parent->children[which]);
 	for (size_t at = 0; at < offsetof(struct calm__leaf, births); at += 64)
 		__builtin_prefetch(line + at);
 }
@@ -162,7 +191,7 @@ enum seen { SEEN, SEEN_IMAGE, SEEN_NOTHING };
 
 /* A leaf, found with this header, as the snapshot sees it. SEEN_NOTHING: look again. */
 INLINE enum seen read_leaf(const struct calm__tree_view *view, struct calm__node *node,
-			   uint64_t header, struct unit *unit, unsigned *turn)
+			   uint64_t header, struct unit *unit, unsigned *turn, const bool bytes)
 {
 	if (unlikely(header & NODE_MOVE)) {
 		calm__tree_wait(turn);
@@ -175,17 +204,18 @@ INLINE enum seen read_leaf(const struct calm__tree_view *view, struct calm__node
 	unit->high = load_acquire(&node->high);
 	/* order: tree.next acquire <- split_leaf(): the leaf. */
 	unit->next = load_acquire(&node->next);
-	fetch(unit->next);
 	if (stamp > view->stamp) {
 		if (!calm__node_same(node, header))
 			return SEEN_NOTHING;
-		read_image(view, node, unit);
-		return SEEN_IMAGE;
+		read_image(view, node, unit, bytes);
+		return SEEN;
 	}
 	if (unlikely(header & NODE_LOCK) && rule(TREE_SNAPSHOT_WAITS)) {
 		calm__tree_wait(turn);
 		return SEEN_NOTHING;
 	}
+	/* order: tree.slot acquire <- set_high(): as in calm__count_below(). */
+	unit->prefix = load_acquire(&node->prefix);
 	unit->n = calm__node_count(header);
 	copy_slots(unit->entries, calm__leaf_of(node), (unsigned)unit->n);
 	/* order: none - after the slots' acquires. */
@@ -195,23 +225,31 @@ INLINE enum seen read_leaf(const struct calm__tree_view *view, struct calm__node
 	return SEEN;
 }
 
-/* The unit at an edge; follows the one before, if *unit is that. */
+/* The next unit of a scan. follows: *unit is the one before, and its end is `end`. */
 INLINE void read_unit(const struct calm__tree_view *view, const struct calm__scan *scan,
-		      struct unit *unit, bool follows, const bool bytes)
+		      struct unit *unit, bool follows, uint64_t end, const bool bytes)
 {
-	const struct calm__edge *edge = scan->ascending ? &scan->from : &scan->to;
-	struct calm__way way = {edge->open ? NULL : &edge->key, !scan->ascending && !edge->behind};
+	bool ascending = scan->ascending;
+	int by = ascending ? 1 : -1;
+	uint64_t header;
 	unsigned turn = 0;
-	for (;;) {
-		uint64_t header;
-		struct calm__node *node = follows ? next_leaf(unit, &header, bytes) : NULL;
-		if (!node)
+	struct calm__node *node = follows && ascending ? next_leaf(unit, &header, bytes) : NULL;
+	for (;; node = NULL) {
+		if (node) {
+			unit->beside.at++;
+		} else {
+			struct calm__edge edge = follows     ? edge_at(end, ascending, bytes)
+						 : ascending ? scan->from
+							     : scan->to;
+			struct calm__way way = {edge.open ? NULL : &edge.key,
+						!ascending && !edge.behind, &unit->beside};
+			unit->beside.parent = NULL;
 			node = calm__tree_leaf(view->tree, way, &header, bytes);
-		follows = false;
-		enum seen seen = read_leaf(view, node, header, unit, &turn);
-		if (seen == SEEN_IMAGE)
-			clip(unit, bytes);
-		if (seen != SEEN_NOTHING)
+			for (int i = 1; i < LEAVES_AHEAD; i++)
+				fetch_beside(&unit->beside, i * by);
+		}
+		fetch_beside(&unit->beside, LEAVES_AHEAD * by);
+		if (read_leaf(view, node, header, unit, &turn, bytes) != SEEN_NOTHING)
 			return;
 	}
 }
@@ -235,32 +273,44 @@ INLINE bool meets(const struct unit *unit, uint64_t end, bool ascending, const b
 	return ascending ? unit->low == end + 1 : unit->high + 1 == end;
 }
 
-/* Adds a unit to what was taken, without what lies outside the scan, and moves on to its end. */
+/* Where the unit's far end lies as seen from the scan's: 0 there, 1 beyond it, -1 before it. */
+INLINE int reaches(const struct calm__scan *scan, const struct unit *unit, const bool bytes)
+{
+	const struct calm__edge *far = scan->ascending ? &scan->to : &scan->from;
+	if (ends_open(unit, scan->ascending, bytes))
+		return 1;
+	if (far->open)
+		return -1;
+	struct calm__edge end = edge_at(scan->ascending ? unit->high : unit->low, scan->ascending,
+					bytes);
+	int order = bytes ? calm__bytes_compare(end.key.data, end.key.size, far->key.data,
+						far->key.size, 0)
+			  : compare_words(calm_key_word(end.key), calm_key_word(far->key));
+	if (order == 0 && far->behind && scan->ascending)
+		return -1;
+	return scan->ascending ? order : -order;
+}
+
+/*
+ * Adds a unit to what was taken, without what lies outside the scan. inside: nothing of it lies
+ * behind the scan's near edge.
+ */
 INLINE void take_unit(struct calm__scan *scan, struct unit *unit, bool inside, const bool bytes)
 {
 	bool ascending = scan->ascending;
-	struct calm__edge end = end_of(unit, ascending, bytes);
-	struct calm__edge *near = ascending ? &scan->from : &scan->to;
-	const struct calm__edge *far = ascending ? &scan->to : &scan->from;
+	int far = reaches(scan, unit, bytes);
 	size_t skip = 0;
 	size_t n = unit->n;
-	scan->done = end.open;
-	if (!end.open && !far->open) {
-		int order = bytes ? calm__bytes_compare(end.key.data, end.key.size, far->key.data,
-							far->key.size, 0)
-				  : compare_words(calm_key_word(end.key), calm_key_word(far->key));
-		scan->done = ascending ? order > 0 || (order == 0 && !far->behind) : order <= 0;
-	}
-	if (!scan->to.open && (ascending ? scan->done : !inside))
-		n = count_before(unit->entries, n, &scan->to, bytes);
-	if (!scan->from.open && (ascending ? !inside : scan->done))
-		skip = count_before(unit->entries, n, &scan->from, bytes);
+	scan->done = far >= 0;
+	if (!scan->to.open && (ascending ? far > 0 : !inside))
+		n = count_before(unit->entries, 0, n, &scan->to, bytes);
+	if (!scan->from.open && (ascending ? !inside : far > 0))
+		skip = count_tagged(unit->entries, n, &scan->from, unit->prefix, bytes);
 	if (skip > 0)
 		memmove(unit->entries, unit->entries + skip, (n - skip) * sizeof(*unit->entries));
 	if (!ascending)
 		turn_round(unit->entries, n - skip);
 	scan->n += n - skip;
-	*near = end;
 }
 
 INLINE void take(const struct calm__tree_view *view, struct calm__scan *scan, size_t least,
@@ -275,8 +325,11 @@ INLINE void take(const struct calm__tree_view *view, struct calm__scan *scan, si
 	while (!scan->done && scan->n < least) {
 		uint64_t end = scan->ascending ? unit.high : unit.low;
 		unit.entries = scan->entries + scan->n;
-		read_unit(view, scan, &unit, follows && scan->ascending, bytes);
-		take_unit(scan, &unit, follows && meets(&unit, end, scan->ascending, bytes), bytes);
+		read_unit(view, scan, &unit, follows, end, bytes);
+		bool inside = follows && meets(&unit, end, scan->ascending, bytes);
+		if (follows && !inside)
+			*near = edge_at(end, scan->ascending, bytes);
+		take_unit(scan, &unit, inside, bytes);
 		follows = true;
 	}
 	calm__leave(self);
@@ -294,8 +347,8 @@ void calm__scan_take(const struct calm__tree_view *view, struct calm__scan *scan
 		take(view, scan, least, false);
 }
 
-/* So many are taken before the first is visited: few may be all that is wanted. */
-#define FIRST_HAUL 64
+/* So many are taken before the first is visited, and twice as many each time: few may be wanted. */
+#define FIRST_HAUL 32
 /* Hauls between two words to the writers. */
 #define PASS_EVERY 8
 /* Names are on their way so many visits ahead. */
@@ -311,7 +364,8 @@ int calm__scan_visit(const struct calm__tree_view *view, struct calm__scan *scan
 	while (!scan->done && result == 0) {
 		if (passes && !rule(TREE_PASS_AFTER_COPY))
 			calm__walk_passes(passes, UINT64_MAX);
-		calm__scan_take(view, scan, hauls++ < 4 ? FIRST_HAUL : CALM__HAUL);
+		calm__scan_take(view, scan, hauls < 3 ? FIRST_HAUL << hauls : CALM__HAUL);
+		hauls++;
 		if (passes && (hauls % PASS_EVERY == 0 || scan->done))
 			calm__walk_passes(passes,
 					  scan->done ? UINT64_MAX
@@ -337,7 +391,7 @@ INLINE enum seen read_key(const struct calm__tree_view *view, calm_key key, calm
 {
 	uint64_t header;
 	bool hit = false;
-	struct calm__node *node = calm__tree_leaf(view->tree, (struct calm__way){&key, false},
+	struct calm__node *node = calm__tree_leaf(view->tree, (struct calm__way){&key, false, NULL},
 						  &header, bytes);
 	struct calm__leaf *leaf = calm__leaf_of(node);
 	/* order: tree.stamp acquire <- calm__leaf_stamp(): the image. */
