@@ -33,7 +33,7 @@ enum calm__rule {
 	/* hashmap_batch.c */
 	RULE_ONE_EPOCH,   /* a batch has one epoch, loaded inside all its locks */
 	RULE_DRAIN_ORDER, /* drain takes its stamp after the table */
-	/* treemap.c, treemap.h */
+	/* treemap.c, treemap.h: without a word here, as their namesakes above */
 	RULE_TREE_GET_WAITS,     /* as on hashmap, and so on: see there */
 	RULE_TREE_GET_CHECKS,    /* a get looks at the header again */
 	RULE_TREE_PARENT_CHECKS, /* who goes down looks at the parent's header again */
