@@ -207,6 +207,7 @@ INLINE unsigned calm__leaf_find(struct calm__leaf *leaf, unsigned n, calm_key ke
 	if (!bytes) {
 		uint64_t word = calm_key_word(key);
 		unsigned at = calm__count_below(leaf->keys, n, word);
+		__builtin_prefetch(&leaf->values[at]);
 		/* order: tree.slot acquire <- calm__slot_put(): as in calm__count_below(). */
 		*hit = at < n && load_acquire(&leaf->keys[at]) == word;
 		return at;
@@ -223,6 +224,8 @@ INLINE unsigned calm__leaf_find(struct calm__leaf *leaf, unsigned n, calm_key ke
 		unsigned middle = (low + high) / 2;
 		/* order: tree.slot acquire <- calm__slot_put(): the name. */
 		const struct calm__name *name = calm__name_of(load_acquire(&leaf->keys[middle]));
+		/* Before the name is looked at, and before a writer's lock, which lets nothing pass. */
+		__builtin_prefetch(&leaf->values[middle]);
 		int order = calm__name_compare(name, key, prefix);
 		if (order == 0) {
 			*hit = true;
