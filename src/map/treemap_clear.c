@@ -110,8 +110,9 @@ static void displace_leaf(struct calm__treemap *map, const struct ending *ending
 	unsigned n = calm__node_count(load_relaxed(&leaf->node.header));
 	/* order: none - a snapshot that opens now sees nothing of it. */
 	uint64_t targets = load_relaxed(&map->snaps.open) + 1;
-	uint32_t most = targets < 2 * n ? (uint32_t)targets : 2 * n;
-	if (n == 0 || !calm__displace_reserve(ending->self, 2 * n, most))
+	uint64_t pointers = 2 * (uint64_t)n;
+	targets = targets < pointers ? targets : pointers;
+	if (n == 0 || !calm__displace_reserve(ending->self, (uint32_t)pointers, (uint32_t)targets))
 		return;
 	for (unsigned i = 0; i < n; i++) {
 		/* order: none - changed under the lock. */

@@ -57,18 +57,28 @@ void calm__node_free(struct calm__treemap *map, struct calm__node *node)
 			       node);
 }
 
-void calm__tree_each(struct calm__treemap *map, struct calm__node *node, calm__node_fn *visit,
+/* A root is split when it is full, so no tree that memory holds is as deep. */
+#define DEEPEST 64
+
+void calm__tree_each(struct calm__treemap *map, struct calm__node *root, calm__node_fn *visit,
 		     void *context)
 {
-	if (node->level > 0) {
-		struct calm__inner *inner = calm__inner_of(node);
+	struct calm__node *path[DEEPEST] = {root};
+	unsigned seen[DEEPEST] = {0}; /* children, of each on the path */
+	for (int depth = 0; depth >= 0;) {
+		struct calm__node *node = path[depth];
 		/* order: none - the tree is quiet. */
 		unsigned n = calm__node_count(load_relaxed(&node->header));
-		for (unsigned i = 0; i <= n; i++)
+		if (node->level > 0 && seen[depth] <= n) {
+			struct calm__inner *inner = calm__inner_of(node);
 			/* order: none - the tree is quiet. */
-			calm__tree_each(map, load_relaxed(&inner->children[i]), visit, context);
+			path[depth + 1] = load_relaxed(&inner->children[seen[depth]++]);
+			seen[++depth] = 0;
+		} else {
+			visit(map, node, context);
+			depth--;
+		}
 	}
-	visit(map, node, context);
 }
 
 /* ---- ends ---- */
