@@ -11,7 +11,7 @@
 #include "map/treemap_leaf.h"
 #include "map/treemap_node.h"
 
-/* What is left of a node must be this little, and two together leave room for so much more. */
+/* What is left of a node must be this little, and two together be so much at most, unless one is empty. */
 #define FEW(room) ((room) / 4)
 #define ENOUGH(room) ((room) - (room) / 8)
 /* Steps that one delete takes at most. */
@@ -55,9 +55,10 @@ static bool find_pair(const struct calm__spot *spot, struct pair *pair)
 	    !calm__child_of(spot->parent, spot->parent_header, at + 1, &pair->right) ||
 	    !calm__is_free(pair->left.header) || !calm__is_free(pair->right.header))
 		return false;
-	unsigned together = calm__node_count(pair->left.header) +
-			    calm__node_count(pair->right.header) + (spot->node->level > 0);
-	return together <= ENOUGH(room);
+	unsigned left = calm__node_count(pair->left.header);
+	unsigned right = calm__node_count(pair->right.header);
+	unsigned together = left + right + (spot->node->level > 0);
+	return together <= (left == 0 || right == 0 ? room : ENOUGH(room));
 }
 
 static void unlock_pair(const struct pair *pair)

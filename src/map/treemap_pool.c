@@ -29,22 +29,27 @@ static size_t chunk_bytes(const struct calm__pool_of *pool, const struct calm__c
 	return (size_t)chunk->room * pool->size;
 }
 
+/* Under the lock: room to note so many chunks, at least those there are. False: no memory. */
+static bool make_wide(struct calm__heap *heap, struct calm__pool_of *pool, uint32_t wide)
+{
+	struct calm__chunk *chunks = NULL;
+	if (wide > 0 && !(chunks = calm__heap_alloc(heap, wide * sizeof(*chunks))))
+		return false;
+	if (pool->count > 0)
+		memcpy(chunks, pool->chunks, pool->count * sizeof(*chunks));
+	calm__heap_free(heap, pool->chunks, pool->wide * sizeof(*chunks));
+	pool->chunks = chunks;
+	pool->wide = wide;
+	return true;
+}
+
 /* Under the lock. NULL: no memory. */
 static struct calm__chunk *add_chunk(struct calm__heap *heap, struct calm__pool_of *pool)
 {
 	size_t most = MOST / pool->size;
 	size_t room = pool->nodes / 8 + 1 < most ? pool->nodes / 8 + 1 : most;
-	if (pool->count == pool->wide) {
-		uint32_t wide = pool->wide + pool->wide / 2 + 4;
-		struct calm__chunk *more = calm__heap_alloc(heap, wide * sizeof(*more));
-		if (!more)
-			return NULL;
-		if (pool->count > 0)
-			memcpy(more, pool->chunks, pool->count * sizeof(*more));
-		calm__heap_free(heap, pool->chunks, pool->wide * sizeof(*more));
-		pool->chunks = more;
-		pool->wide = wide;
-	}
+	if (pool->count == pool->wide && !make_wide(heap, pool, pool->wide + pool->wide / 2 + 4))
+		return NULL;
 	char *memory = calm__heap_alloc(heap, room * pool->size);
 	if (!memory)
 		return NULL;
@@ -77,16 +82,6 @@ static struct calm__chunk *find_room(struct calm__pool_of *pool)
 	return NULL;
 }
 
-/* Under the lock. */
-static void forget_none(struct calm__heap *heap, struct calm__pool_of *pool)
-{
-	if (pool->count > 0)
-		return;
-	calm__heap_free(heap, pool->chunks, pool->wide * sizeof(*pool->chunks));
-	pool->chunks = NULL;
-	pool->wide = 0;
-}
-
 void *calm__pool_get(struct calm__heap *heap, struct calm__pool_of *pool)
 {
 	calm__lock(&pool->lock);
@@ -104,7 +99,8 @@ void *calm__pool_get(struct calm__heap *heap, struct calm__pool_of *pool)
 		chunk->live++;
 		pool->live++;
 	}
-	forget_none(heap, pool);
+	if (pool->count == 0)
+		(void)make_wide(heap, pool, 0);
 	calm__unlock(&pool->lock);
 	if (node)
 		memset(node, 0, pool->size);
@@ -141,6 +137,7 @@ void calm__pool_put(struct calm__heap *heap, struct calm__pool_of *pool, void *n
 			pool->chunks[at] = pool->chunks[at + 1];
 		pool->last = 0;
 	}
-	forget_none(heap, pool);
+	if (pool->count < pool->wide / 4 || pool->count == 0)
+		(void)make_wide(heap, pool, 2 * pool->count);
 	calm__unlock(&pool->lock);
 }
