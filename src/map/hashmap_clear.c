@@ -59,11 +59,7 @@ static void each_slot(const struct ending *ending, struct calm__hash_table *tabl
 		for (unsigned left = calm__line_occupied(load_relaxed(&line->header)); left;
 		     left &= left - 1) {
 			unsigned at = (unsigned)__builtin_ctz(left);
-			/* order: none - as above. */
-			uint64_t stored = load_relaxed(&line->slots[at].key);
-			if (calm__stored_hash(&ending->map->base.keys, stored) >=
-			    ending->generation->displaced)
-				visit(ending, table, line, number, at);
+			visit(ending, table, line, number, at);
 		}
 		/* order: none - as above. */
 		number = load_relaxed(&line->overflow);
@@ -88,9 +84,12 @@ static void free_slot(const struct ending *ending, struct calm__hash_table *tabl
 		base->release(value, base->context);
 }
 
+/* What was displaced is not looked at: it may be gone. */
 static void free_bucket(struct calm__hash_table *table, struct calm__line *line, void *context)
 {
-	each_slot(context, table, line, free_slot);
+	const struct ending *ending = context;
+	if ((uint64_t)(line - table->lines) << table->shift >= ending->generation->displaced)
+		each_slot(ending, table, line, free_slot);
 }
 
 static bool cares(const struct calm__hashmap *map)

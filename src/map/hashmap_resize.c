@@ -44,7 +44,7 @@ struct move {
 	uint32_t spare; /* overflow lines of to, linked: enough for the unit being moved */
 };
 
-enum outcome { MOVED_NOW, MOVED_BEFORE, NO_MEMORY };
+enum outcome { MOVED_NOW, NEED_NOT_MOVE, NO_MEMORY };
 
 static bool grows(const struct move *move)
 {
@@ -176,13 +176,22 @@ static uint64_t with_moved(const struct calm__locked *locked)
 
 /* ---- a unit ---- */
 
+/*
+ * Under the unit's lock. The table of a generation that was cleared is left as it is: what was displaced
+ * from it may be gone, and up to where that is counts in buckets.
+ */
+static bool need_not_move(const struct move *move, const struct calm__locked *locked)
+{
+	return locked->table != move->from || !calm__still_current(move->map, move->from);
+}
+
 static enum outcome split(struct move *move, uint64_t hash)
 {
 	for (;;) {
 		struct calm__locked locked = calm__lock_bucket(move->from, hash);
-		if (locked.table != move->from) {
+		if (need_not_move(move, &locked)) {
 			calm__unlock_bucket(&locked, locked.header);
-			return MOVED_BEFORE;
+			return NEED_NOT_MOVE;
 		}
 		if (!take_spares(move,
 				 calm__bucket_count(locked.table, locked.line, locked.header))) {
@@ -227,9 +236,9 @@ static enum outcome merge(struct move *move, uint64_t hash)
 	uint64_t half = (uint64_t)1 << move->from->shift;
 	for (;;) {
 		struct calm__locked locked[2] = {calm__lock_bucket(move->from, hash), {0}};
-		if (locked[0].table != move->from) {
+		if (need_not_move(move, &locked[0])) {
 			calm__unlock_bucket(&locked[0], locked[0].header);
-			return MOVED_BEFORE;
+			return NEED_NOT_MOVE;
 		}
 		locked[1] = calm__lock_bucket(move->from, hash + half);
 		uint64_t epoch = calm__snaps_now(&move->map->snaps);
@@ -291,7 +300,7 @@ static bool move_unit(struct move *move, uint64_t hash)
 	touch(move, hash);
 	enum outcome outcome = grows(move) ? split(move, hash) : merge(move, hash);
 	if (outcome != MOVED_NOW)
-		return outcome == MOVED_BEFORE;
+		return outcome == NEED_NOT_MOVE;
 	uint64_t units = (uint64_t)1 << unit_bits(move);
 	/* order: hash.moved acq_rel <-> move_unit(): every unit is moved before the last one's mover
 	 * finishes. */

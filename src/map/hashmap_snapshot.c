@@ -102,7 +102,7 @@ struct calm__view calm__view_of(const struct calm_snapshot *base)
 {
 	return (struct calm__view){calm__hashmap_of(base->map),
 				   ((const struct calm__hash_snapshot *)base)->generation,
-				   base->snap.stamp, true};
+				   base->snap.stamp};
 }
 
 static calm_status load(struct calm_snapshot *base, calm_key key, void **value)
@@ -145,7 +145,6 @@ static uint64_t size(struct calm_snapshot *base)
 	if (known > 0)
 		return known - 1;
 	struct calm__view view = calm__view_of(base);
-	view.ordered = false;
 	uint64_t count = 0;
 	if (!calm__snap_use(&base->snap))
 		return 0;

@@ -7,8 +7,8 @@
  * shrinking and saving in between change the units, but not what they add up to. What a walk comes
  * into the middle of, it filters by hash.
  *
- * Order: by hash, then key, which does not depend on the units; calm_map_walk, which nobody can
- * compare with anything, spares itself the sorting.
+ * Order: a walk's is by unit, and within one by slot; a cursor's is by hash, then key, which does not
+ * depend on the units.
  *
  * Invariant: entries are copied out in a section, then it is left, and they are visited. What they
  * point to stays while the snapshot is open: records and values are displaced by birth and death.
@@ -17,7 +17,6 @@
 
 #include "map/hashmap_bucket.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 /* ---- batches ---- */
@@ -240,26 +239,6 @@ int calm__compare_entries(const struct calm__hashmap *map, const struct calm__en
 	return left != right ? (left < right ? -1 : 1) : compare_keys(map, a->key, b->key);
 }
 
-static int compare_entries(const void *a, const void *b, void *map)
-{
-	return calm__compare_entries(map, a, b);
-}
-
-static void sort(struct calm__hashmap *map, struct calm__entry *entries, size_t n)
-{
-	if (n > 8) {
-		qsort_r(entries, n, sizeof(*entries), compare_entries, map);
-		return;
-	}
-	for (size_t i = 1; i < n; i++) {
-		struct calm__entry entry = entries[i];
-		size_t at = i;
-		for (; at > 0 && calm__compare_entries(map, &entry, &entries[at - 1]) < 0; at--)
-			entries[at] = entries[at - 1];
-		entries[at] = entry;
-	}
-}
-
 /* ---- the whole ---- */
 
 /* Drops from the last unit's entries, which begin at `from`, those before a position. */
@@ -273,22 +252,53 @@ static void filter(const struct calm__hashmap *map, struct calm__batch *batch, s
 	batch->n = n;
 }
 
-/* Lines that overflow lie anywhere: they are on their way before their bucket's turn comes. */
-#define OVERFLOW_AHEAD 16
+/* What is asked for before its turn comes: buckets, which lie in a row, and what overflowed from them. */
+#define BUCKETS_AHEAD 96
+#define OVERFLOW_AHEAD 24
 
-INLINE void fetch_overflow(const struct calm__view *view, uint64_t position)
+INLINE void fetch_ahead(struct calm__hash_table *table, struct calm__line *line)
 {
-	/* order: none - a hint; the table stays for the section. */
-	struct calm__hash_table *table = load_acquire(&view->generation->table);
-	uint64_t bucket = (position >> table->shift) + OVERFLOW_AHEAD;
-	if (bucket >> table->bits != 0)
+	__builtin_prefetch(line + BUCKETS_AHEAD);
+	struct calm__line *ahead = line + OVERFLOW_AHEAD;
+	if (ahead >= table->lines + ((size_t)1 << table->bits))
 		return;
-	struct calm__line *line = &table->lines[bucket];
-	/* order: none - as above. */
-	uint64_t header = load_relaxed(&line->header);
-	uint32_t number = load_relaxed(&line->overflow);
+	/* order: none - hints; the table stays for the section. */
+	uint64_t header = load_relaxed(&ahead->header);
+	uint32_t number = load_relaxed(&ahead->overflow);
 	if (unlikely(header & LINE_OVERFLOW) && number != 0)
 		__builtin_prefetch(calm__overflow(table, number));
+}
+
+/*
+ * Buckets in a row that the snapshot sees as they are and that have not overflowed, from a position
+ * on, as far as there are any; most are. But for the table's last, which the caller reads. Inside a
+ * section.
+ */
+INLINE void fill_plain(const struct calm__view *view, struct calm__batch *batch, uint64_t *next)
+{
+	/* order: hash.table acquire <- finish(): the table. */
+	struct calm__hash_table *table = load_acquire(&view->generation->table);
+	struct calm__line *line = calm__bucket(table, *next);
+	struct calm__line *last = calm__bucket(table, UINT64_MAX);
+	if (*next != calm__place_first(calm__bucket_place(table, *next)))
+		return;
+	size_t n = batch->n;
+	for (; line < last && batch->room - n >= CALM__SLOTS; line++) {
+		fetch_ahead(table, line);
+		/* order: hash.publish acquire <- calm__unlock_bucket(): as in read_unit(). */
+		uint64_t header = load_sc(&line->header);
+		/* order: hash.stamp acquire <- calm__bucket_stamp(): as in read_unit(). */
+		uint32_t stamp = load_acquire(&line->stamp);
+		if ((header & (LINE_LOCK | LINE_MOVED | LINE_OVERFLOW)) ||
+		    calm__stamp_after(stamp, view->stamp))
+			break;
+		size_t more = copy_slots(batch->entries + n, line, header);
+		if (!unchanged(line, header, stamp))
+			break;
+		n += more;
+	}
+	batch->n = n;
+	*next = (uint64_t)(line - table->lines) << table->shift;
 }
 
 /*
@@ -303,15 +313,13 @@ static enum taken fill(const struct calm__view *view, struct calm__batch *batch,
 	batch->n = 0;
 	calm__enter(self);
 	while (*more) {
+		fill_plain(view, batch, next);
 		size_t from = batch->n;
-		fetch_overflow(view, *next);
 		taken = read_unit(view, *next, batch, n);
 		if (taken != TAKEN)
 			break;
 		if (unlikely(batch->first < *next))
 			filter(view->map, batch, from, *next);
-		if (view->ordered && batch->n - from > 1)
-			sort(view->map, batch->entries + from, batch->n - from);
 		*next = batch->last + 1;
 		*more = *next != 0;
 	}

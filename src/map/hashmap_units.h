@@ -26,7 +26,6 @@ struct calm__view {
 	struct calm__hashmap *map;
 	struct calm__generation *generation;
 	uint64_t stamp;
-	bool ordered; /* visit in order of calm__compare_entries */
 };
 
 struct calm__view calm__view_of(const struct calm_snapshot *base);
@@ -48,7 +47,7 @@ calm_status calm__read_unit(const struct calm__view *view, uint64_t position,
 calm_status calm__read_key(const struct calm__view *view, calm_key key, uint64_t hash,
 			   struct calm__entry *entry);
 
-/* By hash, then by key: the order of a snapshot. */
+/* By hash, then by key: the order of a cursor. */
 int calm__compare_entries(const struct calm__hashmap *map, const struct calm__entry *a,
 			  const struct calm__entry *b);
 
