@@ -72,8 +72,9 @@ void calm__tree_each(struct calm__treemap *map, struct calm__node *root, calm__n
 		if (node->level > 0 && seen[depth] <= n) {
 			struct calm__inner *inner = calm__inner_of(node);
 			/* order: none - the tree is quiet. */
-			path[depth + 1] = load_relaxed(&inner->children[seen[depth]++]);
-			seen[++depth] = 0;
+			path[depth + 1] = load_relaxed(&inner->children[seen[depth]]);
+			seen[depth++]++;
+			seen[depth] = 0;
 		} else {
 			visit(map, node, context);
 			depth--;
