@@ -68,7 +68,15 @@ typedef struct calm_options {
  */
 CALM_API calm_status calm_hashmap_create(calm_map **out, const calm_options *options);
 
-/* The one to use when order matters: a B+tree with O(1) snapshots and range walks. */
+/*
+ * The one to use when order matters: a B+tree with O(1) snapshots and range walks. Loads take no lock;
+ * a load waits while a writer shifts its leaf or changes the shape of a node on the way, and for a
+ * writer stopped in its leaf if a snapshot was opened since that leaf was last written. Writes lock a
+ * leaf; word keys allocate a leaf now and then, byte keys a copy of the key. calm_map_each and
+ * calm_map_walk go in key order. A leaf that lost nearly all is put together with its neighbour, or,
+ * if an open snapshot is older than its last change, left for a later delete nearby. capacity is
+ * not used.
+ */
 CALM_API calm_status calm_treemap_create(calm_map **out, const calm_options *options);
 
 /*
@@ -263,7 +271,7 @@ typedef struct calm_stats {
 	uint64_t promotions; /* syncmap: dirty became the read-only table */
 	uint64_t copies;     /* of tables: syncmap's dirty, lockmap's snapshots, cowmap's writes */
 	uint64_t copied_bytes; /* bytes of those copies */
-	uint64_t resizes;      /* tables grown or shrunk */
+	uint64_t resizes;      /* tables grown or shrunk; treemap: leaves split or put together */
 
 	/* Of the whole process. */
 	uint64_t retired;      /* pointers of all threads that wait for readers now */

@@ -33,6 +33,25 @@ enum calm__rule {
 	/* hashmap_batch.c */
 	RULE_ONE_EPOCH,   /* a batch has one epoch, loaded inside all its locks */
 	RULE_DRAIN_ORDER, /* drain takes its stamp after the table */
+	/* treemap.c, treemap.h: without a word here, as their namesakes above */
+	RULE_TREE_GET_WAITS,     /* as on hashmap, and so on: see there */
+	RULE_TREE_GET_CHECKS,    /* a get looks at the header again */
+	RULE_TREE_PARENT_CHECKS, /* who goes down looks at the parent's header again */
+	RULE_TREE_RENEWS,        /* what shifts slots changes the version */
+	RULE_TREE_EPOCH_IN_LOCK,
+	RULE_TREE_IMAGE_FIRST,
+	RULE_TREE_SAVE,
+	RULE_TREE_GENERATION_CHECK,
+	/* treemap_split.c, treemap_merge.c */
+	RULE_TREE_SPLIT_STAMP, /* the right half has the left one's stamp */
+	RULE_TREE_LINEAGE,     /* and knows whose images are its own */
+	RULE_TREE_MERGE_WAITS, /* leaves are not put together while a snapshot looks for their images */
+	/* treemap_range.c, treemap_clear.c, treemap_batch.c */
+	RULE_TREE_SNAPSHOT_WAITS,
+	RULE_TREE_SNAPSHOT_CHECKS,
+	RULE_TREE_PASS_AFTER_COPY,
+	RULE_TREE_ONE_EPOCH,
+	RULE_TREE_DRAIN_ORDER,
 	/* sync */
 	RULE_HORIZON,       /* history stays while a snapshot may see it */
 	RULE_WALKS_COUNT,   /* a walk that has not passed a place keeps it */

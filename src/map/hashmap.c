@@ -361,7 +361,7 @@ static bool provide(struct calm__hashmap *map, struct calm__self *self, enum nee
 		attempt->record = calm__record_new(&map->base.heap, key, hash);
 		return attempt->record != NULL;
 	case NEED_HISTORY:
-		calm__hashmap_keep_budget(map);
+		calm__history_keep_budget(&map->base, &map->history);
 		return calm__history_grow(&map->history, self, attempt->entries);
 	case NEED_LINE:
 	case NEED_NOTHING:
@@ -453,7 +453,7 @@ static uint64_t size(const struct calm_map *base)
 static void stats(const struct calm_map *base, calm_stats *out)
 {
 	struct calm__hashmap *map = calm__hashmap_of(base);
-	out->history_bytes = calm__hashmap_history(map);
+	out->history_bytes = calm__history_kept(&map->history);
 	out->oldest_snapshot_ns = calm__snaps_oldest_ns(&map->snaps);
 }
 

@@ -326,9 +326,5 @@ calm_status calm__hash_cursor_seek(struct calm_cursor *cursor, calm_key key);
 calm_status calm__hash_cursor_step(struct calm_cursor *cursor, bool forward, calm_key *key,
 				   void **value);
 int calm__hashmap_walk(struct calm_map *base, calm_visit_fn *visit, void *context);
-/* Bytes that are there for snapshots only. */
-uint64_t calm__hashmap_history(struct calm__hashmap *map);
-/* Before a write that needs memory for history: ousts snapshots beyond the budget. */
-void calm__hashmap_keep_budget(struct calm__hashmap *map);
 
 #endif

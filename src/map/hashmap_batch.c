@@ -320,7 +320,7 @@ calm_status calm__hashmap_apply(struct calm_map *base, size_t n, const calm_chan
 	batch.targets = calm__heap_zero(&base->heap, n * sizeof(*batch.targets));
 	bool possible = batch.items && batch.targets && make_items(&batch);
 	for (bool done = false; possible && !done;) {
-		calm__hashmap_keep_budget(batch.map);
+		calm__history_keep_budget(base, &batch.map->history);
 		possible = attempt(&batch, &done);
 	}
 	for (size_t i = 0; batch.items && i < n; i++)

@@ -256,7 +256,7 @@ calm_status calm__hashmap_drain(struct calm_map *base, struct calm_snapshot **ou
 	displace_all(&ending);
 	calm__leave(self);
 	*out = snapshot;
-	calm__hashmap_keep_budget(map);
+	calm__history_keep_budget(&map->base, &map->history);
 	calm__snapshot_done(snapshot);
 	return CALM_OK;
 }

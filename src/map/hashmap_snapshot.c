@@ -33,25 +33,6 @@ static void dispose(struct calm_snapshot *base)
 	leave(calm__hashmap_of(base->map), &base->snap, snapshot->generation);
 }
 
-uint64_t calm__hashmap_history(struct calm__hashmap *map)
-{
-	/* order: none - a budget is kept to the image, not to the byte. */
-	return calm__history_bytes(&map->history) +
-	       load_relaxed(&map->snaps.dead) * sizeof(struct calm__retired);
-}
-
-void calm__hashmap_keep_budget(struct calm__hashmap *map)
-{
-	do {
-		if (map->base.budget == 0 || calm__hashmap_history(map) <= map->base.budget)
-			return;
-		/* With nothing to oust, pressing would copy all that stays, each time in vain. */
-		/* order: none - as in calm__hashmap_history(). */
-		calm__history_trim(&map->history, load_relaxed(&map->snaps.history) > 0);
-	} while (calm__hashmap_history(map) > map->base.budget &&
-		 calm__snapshots_oust(&map->snaps, true));
-}
-
 /*
  * The current generation, kept. Under turn, in a section that began before it was taken: what is
  * released at a section's end may open a snapshot. EBUSY: a snapshot is too old for one more; ENOMEM.
@@ -89,7 +70,7 @@ static calm_status open_snapshot(struct calm_map *base, struct calm_snapshot **o
 		return status;
 	}
 	*out = snapshot;
-	calm__hashmap_keep_budget(map);
+	calm__history_keep_budget(base, &map->history);
 	calm__snapshot_done(snapshot);
 	return CALM_OK;
 }

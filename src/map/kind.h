@@ -13,7 +13,7 @@
 #define CALM_MAP_KIND_H
 
 #include "core/key.h"
-#include "sync/snap.h"
+#include "sync/history.h"
 #include <calm/debug.h>
 #include <calm/snapshot.h>
 
@@ -156,6 +156,10 @@ void calm__snapshot_close(struct calm_snapshot *snapshot);
 bool calm__snapshots_oust(struct calm__snaps *snaps, bool newest_too);
 /* Ousts until what the snapshots themselves count is within the map's budget. Never the newest. */
 void calm__snapshots_keep_budget(struct calm_map *map, struct calm__snaps *snaps);
+/* Bytes that are there for snapshots only, where what they see is in images. */
+uint64_t calm__history_kept(struct calm__history *history);
+/* Before a write that needs memory for history: ousts until that is within the map's budget. */
+void calm__history_keep_budget(struct calm_map *map, struct calm__history *history);
 
 /* A kind's snapshot that is a table as it was begins with it; reading one is the same for all. */
 struct calm__frozen {

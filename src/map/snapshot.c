@@ -71,6 +71,25 @@ void calm__snapshots_keep_budget(struct calm_map *map, struct calm__snaps *snaps
 		;
 }
 
+uint64_t calm__history_kept(struct calm__history *history)
+{
+	/* order: none - a budget is kept to the image, not to the byte. */
+	return calm__history_bytes(history) +
+	       load_relaxed(&history->snaps->dead) * sizeof(struct calm__retired);
+}
+
+void calm__history_keep_budget(struct calm_map *map, struct calm__history *history)
+{
+	do {
+		if (map->budget == 0 || calm__history_kept(history) <= map->budget)
+			return;
+		/* With nothing to oust, pressing would copy all that stays, each time in vain. */
+		/* order: none - as in calm__history_kept(). */
+		calm__history_trim(history, load_relaxed(&history->snaps->history) > 0);
+	} while (calm__history_kept(history) > map->budget &&
+		 calm__snapshots_oust(history->snaps, true));
+}
+
 /* ---- the verbs ---- */
 
 static void opened(calm_map *map)

@@ -22,8 +22,11 @@
 
 #include "base/alloc.h"
 
-/* Empty blocks a bag keeps. */
-#define SPARES 2
+/*
+ * Empty blocks a bag keeps: with less than two of them and an open one, what every write of a byte
+ * key reserves would be allocated, and given back, each time.
+ */
+#define SPARES 3
 
 /*
  * Under bag->lock: everything in the open block may go once the sections that are open now have

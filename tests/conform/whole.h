@@ -142,7 +142,8 @@ static void reserve(void **state)
 	calm_map_stats(map, &before);
 	fill(on, map, MANY - 1, 1);
 	calm_map_stats(map, &after);
-	assert_int_equal(after.resizes, before.resizes);
+	if (!on->kind->ordered) /* a tree grows by a leaf at a time: there is nothing to reserve */
+		assert_int_equal(after.resizes, before.resizes);
 	suite_end(map, NULL, NULL);
 }
 
@@ -157,7 +158,8 @@ static void capacity(void **state)
 	fill(on, map, MANY, 0);
 	calm_map_stats(map, &stats);
 	assert_int_equal(stats.entries, MANY);
-	assert_int_equal(stats.resizes, 0);
+	if (!on->kind->ordered)
+		assert_int_equal(stats.resizes, 0);
 	suite_end(map, NULL, NULL);
 }
 
