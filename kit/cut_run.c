@@ -346,6 +346,7 @@ static calm_status make_map(struct kit_cut_session *session)
 		return status;
 	map_options.keys = plan->key_kind;
 	map_options.capacity = plan->capacity;
+	map_options.compact_at = plan->compact_at;
 	status = plan->kind->create(&session->map, &map_options);
 	if (status != CALM_OK)
 		return status;

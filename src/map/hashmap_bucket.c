@@ -37,6 +37,18 @@ static uint32_t copy_line(struct calm__entry *to, const struct calm__line *line,
 	return n;
 }
 
+void calm__bucket_copy(const struct calm__locked *locked, struct calm__entry *to)
+{
+	uint32_t number;
+	to += copy_line(to, locked->line, locked->header);
+	if (!(locked->header & LINE_OVERFLOW))
+		return;
+	for (const struct calm__line *line = next_line(locked, locked->line, &number); line;
+	     line = next_line(locked, line, &number))
+		/* order: none - changed under the lock. */
+		to += copy_line(to, line, load_relaxed(&line->header));
+}
+
 void calm__bucket_save(struct calm__hashmap *map, const struct calm__self *self,
 		       const struct calm__locked *locked)
 {

@@ -111,6 +111,8 @@ INLINE bool calm__bucket_needs_image(struct calm__hashmap *map, const struct cal
 
 /* Entries in the bucket and in what overflowed. */
 uint64_t calm__bucket_count(const struct calm__locked *locked);
+/* Copies them. */
+void calm__bucket_copy(const struct calm__locked *locked, struct calm__entry *to);
 /* Saves it as it has been since its stamp; there is room. */
 void calm__bucket_save(struct calm__hashmap *map, const struct calm__self *self,
 		       const struct calm__locked *locked);

@@ -8,9 +8,3 @@ calm_status calm_treemap_create(calm_map **out, const calm_options *options)
 	(void)options;
 	return out ? CALM_EUNSUPPORTED : CALM_EINVAL;
 }
-
-calm_status calm_deltamap_create(calm_map **out, const calm_options *options)
-{
-	(void)options;
-	return out ? CALM_EUNSUPPORTED : CALM_EINVAL;
-}
