@@ -18,25 +18,25 @@
  *   1. A verb finds, decides and marks under the lock of the key's bucket of marks, and asks the
  *      newest base inside it. A key that was ever marked stays marked: a delete marks GONE, even
  *      where the base has nothing.
- *   2. A compaction takes the marks as of one instant s, and makes base' = base + marks at s. Since
- *      then every key that has changed has a mark. So base' says the truth of every key without a
- *      mark, as base does, and exchanging one for the other changes nothing for anybody.
+ *   2. A compaction copies each mark at a time t of its own, and makes base' = base + those marks.
+ *      A key that has changed since its t has a mark since then. So base' says the truth of every key
+ *      without a mark, as base does, and exchanging one for the other changes nothing for anybody.
  *   3. Only after base' was published are marks taken away, one by one, each under its bucket's lock,
  *      if it says what base' says; so that changes nothing either. The next compaction begins after.
  *   4. A clear, or drain, replaces marks and base at once: both hang on the generation, and that on
  *      one word.
  *
  * A get looks for a mark, and then loads the base. If it finds no mark, and then a base that was
- * published later, as of an instant s after its look, its key's binding in there was the truth at s:
- * within the call. If s came before its look, no mark was taken away between s and the look, so the
- * key has not changed since s, and that base and the one of the look agree. A base older than the one
- * of its look it cannot find: were a mark taken away for a newer base, the look has seen the bucket
- * as it was left then, and so what was published before (hash.base).
+ * published later and has the key as of a time t after the look, that was the truth at t: within the
+ * call. If t came before the look, no mark was taken away between t and the look, so the key has not
+ * changed since t, and that base and the one of the look agree. A base older than the one of its look
+ * says the same, or cannot be found: was a mark taken away for a newer one, the look has seen the
+ * bucket as it was left then, and so what was published before (hash.base).
  *
  * A snapshot takes the marks' stamp and the newest base under one lock, `turn`, under which bases
- * are published too. What it holds is as under rule 2: marks are taken away for a later base only
- * after that was published, and so in a later epoch. So a walk, each in its own order of hash, merges
- * the two key by key (hashmap_units.c).
+ * are published too. Of a key that had no mark then, that base says the truth by rule 2; and marks are
+ * taken away for a later base only after that was published, and so in a later epoch. As both lie
+ * in order of hash, a walk merges them key by key (hashmap_units.c).
  *
  * Values: a mark owns its value; a key without a mark has its value in the newest base. Laying the
  * first mark displaces the base's value, taking one away makes its value the base's
@@ -115,12 +115,16 @@ static calm_status load(const struct calm_map *base, calm_key key, void **value)
 	void *mark = NULL;
 	calm__enter(self);
 	struct calm__hash_table *table = calm__hashmap_table(over);
-	calm__dense_fetch(calm__base_of(table->generation)->dense, hash);
-	struct calm__below found = {0};
-	if (calm__hashmap_find(over, table, key, hash, &mark) == CALM_OK)
+	const struct calm__base *under = calm__base_of(table->generation);
+	calm__dense_fetch(under->dense, hash);
+	struct calm__below found;
+	if (calm__hashmap_find(over, table, key, hash, &mark) == CALM_OK) {
 		found = (struct calm__below){mark != CALM__GONE, mark, 0};
-	else
-		found = calm__base_find(over, table->generation, key, hash);
+	} else {
+		if (rule(MARK_FIRST))
+			under = calm__base_of(table->generation);
+		found = calm__base_find(over, under, key, hash);
+	}
 	calm__leave(self);
 	if (!found.bound)
 		return CALM_ABSENT;

@@ -73,12 +73,12 @@ struct calm__below {
 	uint64_t birth;
 };
 
-/* What the newest base says of a key. Inside a section. */
+/* What a base says of a key. Inside a section. */
 static inline struct calm__below calm__base_find(const struct calm__hashmap *map,
-						 const struct calm__generation *generation,
-						 calm_key key, uint64_t hash)
+						 const struct calm__base *base, calm_key key,
+						 uint64_t hash)
 {
-	const struct calm__dense *dense = calm__base_of(generation)->dense;
+	const struct calm__dense *dense = base->dense;
 	size_t i = calm__dense_find(dense, &map->base.keys, key, hash);
 	if (i == CALM__NOWHERE)
 		return (struct calm__below){false, NULL, 0};
@@ -98,7 +98,8 @@ static inline void calm__base_inherit(const struct calm__hashmap *map,
 				      const struct calm__base *base, calm_key key, uint64_t hash,
 				      const uint64_t *birth, bool *displaces)
 {
-	*displaces = false;
+	if (rule(TRIM_KEEPS))
+		*displaces = false;
 	if (!base->dense->births)
 		return;
 	size_t i = calm__dense_find(base->dense, &map->base.keys, key, hash);

@@ -194,7 +194,8 @@ static enum calm__effect change_over(struct batch *batch, struct target *target,
 				     calm_key key, bool marked, void **value)
 {
 	if (!marked)
-		item->below = calm__base_find(batch->map, target->locked.table->generation, key,
+		item->below = calm__base_find(batch->map,
+					      calm__base_of(target->locked.table->generation), key,
 					      item->hash);
 	bool was = marked ? item->previous != CALM__GONE : item->below.bound;
 	bool removes = batch->changes[item->index].remove;

@@ -38,6 +38,7 @@ struct attempt {
 	struct calm__hash_table *table; /* NEED_LINE's */
 	uint64_t entries;               /* NEED_HISTORY's */
 	/* What bindings are marks over (deltamap): */
+	const struct calm__base *under; /* the newest base */
 	const struct calm__base *trims; /* the mark goes if it says what this base does; else NULL */
 	enum calm__marked marked;       /* out */
 };
@@ -53,12 +54,15 @@ INLINE enum calm__effect decide_over(const struct calm__hashmap *map,
 {
 	const struct calm__generation *generation = locked->table->generation;
 	struct calm__write *write = attempt->write;
-	if (!marked || unlikely(attempt->trims != NULL))
-		*below = calm__base_find(map, generation, key, locked->hash);
+	if (rule(BASE_IN_LOCK))
+		attempt->under = calm__base_of(generation);
+	if (!marked || unlikely(attempt->trims != NULL) || !rule(DELETE_MARKS))
+		*below = calm__base_find(map, attempt->under, key, locked->hash);
 	if (unlikely(attempt->trims != NULL)) {
 		void *said = below->bound ? below->value : CALM__GONE;
 		attempt->status = CALM_OK;
-		return marked && mark == said && calm__base_of(generation) == attempt->trims
+		return marked && (mark == said || !rule(TRIM_AGREES)) &&
+				       attempt->under == attempt->trims
 			       ? CALM__REMOVE
 			       : CALM__LEAVE;
 	}
@@ -66,6 +70,8 @@ INLINE enum calm__effect decide_over(const struct calm__hashmap *map,
 	write->previous = present ? (marked ? mark : below->value) : NULL;
 	enum calm__effect effect = calm__decide(write, present, write->previous, &attempt->status);
 	*value = effect == CALM__REMOVE ? CALM__GONE : write->value;
+	if (!rule(DELETE_MARKS) && marked && !below->bound)
+		return effect;
 	return effect == CALM__REMOVE ? CALM__PUT : effect;
 }
 
@@ -180,8 +186,10 @@ INLINE enum need write_once(struct calm__hashmap *map, struct calm__self *self, 
 {
 	struct calm__hash_table *table = calm__hashmap_table(map);
 	__builtin_prefetch(calm__bucket(table, hash), 1);
-	if (over)
-		calm__dense_fetch(calm__base_of(table->generation)->dense, hash);
+	if (over) {
+		attempt->under = calm__base_of(table->generation);
+		calm__dense_fetch(attempt->under->dense, hash);
+	}
 	/* order: hash.next acquire <- calm__hashmap_start(): the table. */
 	if (unlikely(load_acquire(&table->next) != NULL))
 		calm__hashmap_help(map, self, table, hash);
