@@ -78,10 +78,10 @@ static bool save(const char *name)
 static uint64_t read_back(const char *name, calm_map *into)
 {
 	FILE *file = fopen(name, "r");
-	uint64_t sum = 0, amount;
+	uint64_t sum = 0, amount, size;
 	char key[32];
-	size_t size;
-	while (file && fscanf(file, "%zu %31[^\t]\t%" SCNu64 "\n", &size, key, &amount) == 3) {
+	while (file &&
+	       fscanf(file, "%" SCNu64 " %31[^\t]\t%" SCNu64 "\n", &size, key, &amount) == 3) {
 		if (calm_map_store(into, calm_bytes(key, size), (void *)(uintptr_t)amount) !=
 		    CALM_OK)
 			break;

@@ -117,8 +117,8 @@ CALM_API calm_status calm_deltamap_create(calm_map **out, const calm_options *op
 
 /*
  * Makes the next base now, of all that was changed before the call, in the calling thread, while
- * others read and write on. OK; EINVAL; ENOMEM; EBUSY, as from calm_map_snapshot; EUNSUPPORTED: no
- * deltamap. What the map holds is the same after as before. O(n).
+ * others read and write on. What the map holds is the same after as before. OK; EINVAL; ENOMEM;
+ * EUNSUPPORTED: no deltamap. O(n).
  */
 CALM_API calm_status calm_deltamap_compact(calm_map *map);
 
@@ -279,7 +279,7 @@ typedef struct calm_stats {
 	uint64_t hits;       /* syncmap: loads answered without the mutex; approximate */
 	uint64_t misses;     /* syncmap: operations that took the mutex to look in dirty */
 	uint64_t promotions; /* syncmap: dirty became the read-only table */
-	uint64_t copies;     /* of tables: syncmap's dirty, lockmap's snapshots, cowmap's writes */
+	uint64_t copies; /* of tables: syncmap's dirty, lockmap's snapshots, cowmap's writes, bases */
 	uint64_t copied_bytes; /* bytes of those copies */
 	uint64_t resizes;      /* tables grown or shrunk */
 
