@@ -47,6 +47,8 @@ struct calm__compaction {
 	struct calm__dense *dense; /* merge: the next base */
 	size_t entry;              /* the base's first that is not in it */
 	size_t mark;               /* the first mark that is not; or, of trim, not looked at */
+	size_t stop;               /* the base's entry before which that mark belongs, */
+	bool updates;              /* or whose key it has */
 	const struct calm__base *published;
 };
 
@@ -179,6 +181,25 @@ static calm_status collect_bucket(struct deltamap *map, struct calm__compaction 
 	return CALM_OK;
 }
 
+/* Where the next mark belongs in the base. */
+static void place_mark(const struct deltamap *map, struct calm__compaction *compaction)
+{
+	const struct calm__keys *keys = &map->over.base.keys;
+	const struct calm__dense *from = base_of(compaction);
+	int order = 1;
+	compaction->stop = from->count;
+	if (compaction->mark < compaction->n) {
+		const struct calm__entry *mark = &compaction->marks[compaction->mark];
+		size_t i = calm__dense_from(from, keys, calm__stored_hash(keys, mark->key));
+		i = i > compaction->entry ? i : compaction->entry;
+		while (i < from->count &&
+		       (order = calm__entry_compare(keys, &from->entries[i], mark)) < 0)
+			i++;
+		compaction->stop = i;
+	}
+	compaction->updates = order == 0;
+}
+
 static calm_status collect(struct deltamap *map, struct calm__compaction *compaction)
 {
 	size_t enough = compaction->n + STEP_MARKS;
@@ -191,6 +212,7 @@ static calm_status collect(struct deltamap *map, struct calm__compaction *compac
 		if (compaction->position != 0)
 			continue;
 		compaction->phase = MERGE;
+		place_mark(map, compaction);
 		compaction->dense = calm__dense_new(&map->over.base.heap, map->over.base.keys.kind,
 						    compaction->count, compaction->keys,
 						    map->over.base.release != NULL);
@@ -212,27 +234,18 @@ static void append_base(const struct deltamap *map, struct calm__compaction *com
 /* The next base's next binding, or one less to come. False: there is none. */
 static bool merge_one(const struct deltamap *map, struct calm__compaction *compaction)
 {
-	const struct calm__dense *from = base_of(compaction);
-	if (compaction->mark == compaction->n) {
-		if (compaction->entry == from->count)
-			return false;
+	if (compaction->entry < compaction->stop) {
 		append_base(map, compaction);
 		return true;
 	}
-	const struct calm__entry *mark = &compaction->marks[compaction->mark];
-	int order = 1;
-	if (compaction->entry < from->count)
-		order = calm__entry_compare(&map->over.base.keys, &from->entries[compaction->entry],
-					    mark);
-	if (order < 0) {
-		append_base(map, compaction);
-		return true;
-	}
-	compaction->entry += order == 0;
-	compaction->mark++;
-	if (mark->value != CALM__GONE)
+	if (compaction->mark == compaction->n)
+		return false;
+	struct calm__entry mark = compaction->marks[compaction->mark++];
+	compaction->entry += compaction->updates;
+	if (mark.value != CALM__GONE)
 		/* Its birth comes with the trim. */
-		calm__dense_append(compaction->dense, &map->over.base.keys, *mark, 0);
+		calm__dense_append(compaction->dense, &map->over.base.keys, mark, 0);
+	place_mark(map, compaction);
 	return true;
 }
 
