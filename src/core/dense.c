@@ -51,14 +51,14 @@ static size_t buckets(const struct calm__dense *dense)
 struct calm__dense *calm__dense_new(struct calm__heap *heap, calm_key_kind kind, size_t count,
 				    size_t key_bytes, bool births)
 {
-	unsigned bits = 1;
-	while (((size_t)FULL << bits) < count)
-		bits++;
-	size_t starts = (((size_t)1 << bits) + 1) * sizeof(size_t);
 	size_t each = sizeof(struct calm__entry) + (births ? sizeof(uint64_t) : 0) +
 		      (kind == CALM_KEYS_BYTES);
 	if (key_bytes > PTRDIFF_MAX / 4 || count > PTRDIFF_MAX / 4 / (each + sizeof(size_t)))
 		return NULL;
+	unsigned bits = 1;
+	while (((size_t)FULL << bits) < count)
+		bits++;
+	size_t starts = (((size_t)1 << bits) + 1) * sizeof(size_t);
 	size_t bytes = sizeof(struct calm__dense) + starts + key_bytes + count * each;
 	struct calm__dense *dense = calm__heap_alloc(heap, bytes);
 	if (!dense)
