@@ -43,51 +43,55 @@ struct attempt {
 	enum calm__marked marked;       /* out */
 };
 
-/*
- * What becomes of a mark, or of a key that has none: as calm__decide of the binding that it stands
- * for. *value: the mark's next, if it is put. *below: of a key that has no mark.
- */
+/* A key as a verb over a base finds it, and what it makes of it. */
+struct over {
+	bool marked;
+	void *mark;               /* if it is marked */
+	struct calm__below below; /* if it is not */
+	void *next;               /* the mark that is put */
+};
+
+/* What becomes of a mark, or of a key that has none: as calm__decide of the binding that it stands for. */
 INLINE enum calm__effect decide_over(const struct calm__hashmap *map,
 				     const struct calm__locked *locked, calm_key key,
-				     struct attempt *attempt, bool marked, void *mark, void **value,
-				     struct calm__below *below)
+				     struct attempt *attempt, struct over *over)
 {
-	const struct calm__generation *generation = locked->table->generation;
 	struct calm__write *write = attempt->write;
+	bool trims = unlikely(attempt->trims != NULL);
 	if (rule(BASE_IN_LOCK))
-		attempt->under = calm__base_of(generation);
-	if (!marked || unlikely(attempt->trims != NULL) || !rule(DELETE_MARKS))
-		*below = calm__base_find(map, attempt->under, key, locked->hash);
-	if (unlikely(attempt->trims != NULL)) {
-		void *said = below->bound ? below->value : CALM__GONE;
+		attempt->under = calm__base_of(locked->table->generation);
+	if (!over->marked || trims || !rule(DELETE_MARKS))
+		over->below = calm__base_find(map, attempt->under, key, locked->hash);
+	if (trims) {
+		void *said = over->below.bound ? over->below.value : CALM__GONE;
+		bool agrees = over->mark == said || !rule(TRIM_AGREES);
 		attempt->status = CALM_OK;
-		return marked && (mark == said || !rule(TRIM_AGREES)) &&
-				       attempt->under == attempt->trims
-			       ? CALM__REMOVE
-			       : CALM__LEAVE;
+		return over->marked && agrees && attempt->under == attempt->trims ? CALM__REMOVE
+										  : CALM__LEAVE;
 	}
-	bool present = marked ? mark != CALM__GONE : below->bound;
-	write->previous = present ? (marked ? mark : below->value) : NULL;
+	bool present = over->marked ? over->mark != CALM__GONE : over->below.bound;
+	void *value = over->marked ? over->mark : over->below.value;
+	write->previous = present ? value : NULL;
 	enum calm__effect effect = calm__decide(write, present, write->previous, &attempt->status);
-	*value = effect == CALM__REMOVE ? CALM__GONE : write->value;
-	if (!rule(DELETE_MARKS) && marked && !below->bound)
+	over->next = effect == CALM__REMOVE ? CALM__GONE : write->value;
+	if (!rule(DELETE_MARKS) && over->marked && !over->below.bound)
 		return effect;
 	return effect == CALM__REMOVE ? CALM__PUT : effect;
 }
 
-/* After the unlock: what a mark that was laid, changed or taken away has unlinked besides itself. */
+/* After the unlock: what a mark that was laid or changed means besides itself. */
 INLINE void settle_over(struct calm__hashmap *map, struct calm__self *self,
 			const struct calm__locked *locked, const struct attempt *attempt,
-			bool marked, void *mark, void *value, const struct calm__below *below)
+			const struct over *over)
 {
-	bool was = marked ? mark != CALM__GONE : below->bound;
-	bool is = value != CALM__GONE;
+	bool was = over->marked ? over->mark != CALM__GONE : over->below.bound;
+	bool is = over->next != CALM__GONE;
 	if (attempt->trims)
 		return;
 	if (was != is)
 		calm__stripes_add(&locked->table->generation->bed->bindings, self, is ? 1 : -1);
-	if (!marked && was)
-		calm__base_displace(map, self, below, locked->epoch);
+	if (!over->marked && was)
+		calm__base_displace(map, self, &over->below, locked->epoch);
 }
 
 /* Under the lock, with nothing changed yet. *saves: an image must be saved, and has room. */
@@ -114,11 +118,10 @@ INLINE enum need write_locked(struct calm__hashmap *map, struct calm__self *self
 	bool present = hit.line != NULL;
 	/* order: none - changed under the lock. */
 	void *before = present ? load_relaxed(&hit.line->slots[hit.at].value) : NULL;
-	void *after = write->value;
-	struct calm__below below = {0};
+	struct over found = {.marked = present, .mark = before, .next = write->value};
 	enum calm__effect effect;
 	if (over) {
-		effect = decide_over(map, locked, key, attempt, present, before, &after, &below);
+		effect = decide_over(map, locked, key, attempt, &found);
 	} else {
 		write->previous = before;
 		effect = calm__decide(write, present, before, &attempt->status);
@@ -152,10 +155,12 @@ INLINE enum need write_locked(struct calm__hashmap *map, struct calm__self *self
 	struct calm__unlinked unlinked = {0};
 	uint64_t header;
 	if (present) {
-		header = calm__bucket_change(map, locked, &hit, effect, after, &unlinked, bytes);
+		header = calm__bucket_change(map, locked, &hit, effect, found.next, &unlinked,
+					     bytes);
 	} else {
 		uint64_t stored = bytes ? (uint64_t)(uintptr_t)attempt->record : calm_key_word(key);
-		header = calm__bucket_bind(map, locked, &hole, extension, stored, after, bytes);
+		header = calm__bucket_bind(map, locked, &hole, extension, stored, found.next,
+					   bytes);
 		attempt->record = NULL;
 	}
 	if (over && unlikely(attempt->trims != NULL))
@@ -168,7 +173,7 @@ INLINE enum need write_locked(struct calm__hashmap *map, struct calm__self *self
 		calm__bucket_displace(map, self, locked, &unlinked, before);
 	attempt->marked = CALM__MARKED;
 	if (over)
-		settle_over(map, self, locked, attempt, present, before, after, &below);
+		settle_over(map, self, locked, attempt, &found);
 	if (!present || effect == CALM__REMOVE) {
 		int64_t count = calm__stripes_add(&locked->table->generation->count, self,
 						  present ? -1 : 1);
