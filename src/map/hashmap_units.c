@@ -216,8 +216,9 @@ static void cut_unit(const struct calm__dense *dense, uint64_t position, struct 
 }
 
 /* Drops from the last unit's entries, which begin at `from`, those outside of [first, last]. */
-static void filter(const struct calm__hashmap *map, struct calm__batch *batch, size_t from,
-		   uint64_t first, uint64_t last)
+__attribute__((noinline)) static void filter(const struct calm__hashmap *map,
+					     struct calm__batch *batch, size_t from, uint64_t first,
+					     uint64_t last)
 {
 	size_t n = from;
 	for (size_t i = from; i < batch->n; i++) {
@@ -264,13 +265,15 @@ static size_t merge(const struct calm__view *view, struct calm__entry *to,
 
 /*
  * The last unit's entries, which begin at `from`, are marks: makes bindings of them and the base's, of
- * those with hashes from `first` on. NEEDS_ROOM: for *n, and the unit is as if it had not been read.
+ * those with hashes from `first` on; position: one in the unit. NEEDS_ROOM: for *n, and the unit is as if it had not been read.
  */
-static enum taken lay_over(const struct calm__view *view, struct calm__batch *batch, size_t from,
-			   uint64_t first, size_t *n)
+__attribute__((noinline)) static enum taken lay_over(const struct calm__view *view,
+						     struct calm__batch *batch, size_t from,
+						     uint64_t first, uint64_t position, size_t *n)
 {
 	const struct calm__keys *keys = &view->map->base.keys;
 	const struct calm__dense *dense = view->under->dense;
+	cut_unit(dense, position, batch);
 	first = first > batch->first ? first : batch->first;
 	filter(view->map, batch, from, first, batch->last);
 	size_t i = calm__dense_from(dense, keys, first);
@@ -317,8 +320,7 @@ calm_status calm__read_unit(const struct calm__view *view, uint64_t position,
 		calm_status status = read_marks(view, position, batch);
 		if (status != CALM_OK || !view->under)
 			return status;
-		cut_unit(view->under->dense, position, batch);
-		if (lay_over(view, batch, 0, batch->first, &n) == TAKEN)
+		if (lay_over(view, batch, 0, 0, position, &n) == TAKEN)
 			return CALM_OK;
 		if (!widen(view->map, batch, n))
 			return CALM_ENOMEM;
@@ -396,9 +398,8 @@ static enum taken fill(const struct calm__view *view, struct calm__batch *batch,
 		taken = read_unit(view, *next, batch, n);
 		if (taken != TAKEN)
 			break;
-		if (view->under) {
-			cut_unit(view->under->dense, *next, batch);
-			taken = lay_over(view, batch, from, *next, n);
+		if (unlikely(view->under != NULL)) {
+			taken = lay_over(view, batch, from, *next, *next, n);
 			if (taken != TAKEN)
 				break;
 		} else if (unlikely(batch->first < *next)) {
