@@ -17,6 +17,7 @@
  */
 #include "suite.h"
 
+#include "explore/frozen.h"
 #include "explore/planted.h"
 #include "explore/play.h"
 
@@ -384,7 +385,7 @@ static bool run_request(const struct request *request)
 static int usage(const char *wrong)
 {
 	fprintf(stderr,
-		"%s: %s\nusage: %s [--seconds S] [--list] [--test NAME [--policy P] [--seed N "
+		"%s: %s\nusage: %s [--seconds S] [--list] [--frozen] [--test NAME [--policy P] [--seed N "
 		"[--count N]] [--trace]]\n",
 		program_invocation_short_name, wrong, program_invocation_short_name);
 	return 2;
@@ -435,6 +436,8 @@ int main(int argc, char **argv)
 				puts(tests[t].name);
 			return 0;
 		}
+		if (strcmp(argv[i], "--frozen") == 0)
+			return frozen_all() ? 0 : 1;
 		if (strcmp(argv[i], "--trace") == 0)
 			request.trace = true;
 		else if (strcmp(argv[i], "--brief") == 0)

@@ -29,7 +29,13 @@
 #include <string.h>
 #include <cmocka.h>
 
-#if defined(__SANITIZE_THREAD__)
+#if defined(__has_feature)
+#if __has_feature(memory_sanitizer)
+#define SUITE_SLOWER 10
+#endif
+#endif
+#if defined(SUITE_SLOWER)
+#elif defined(__SANITIZE_THREAD__)
 #define SUITE_SLOWER 10
 #elif defined(__SANITIZE_ADDRESS__)
 #define SUITE_SLOWER 3

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The calm authors */
 /*
- * Bytes an entry while a map that was not presized grows from n to 4 n, looked at every sixth of a
+ * Bytes an entry while a map that was not presized grows from n to 4 n, looked at sixteen times in each
  * doubling: on average, at the least (just before it grows) and at the most (just after).
  *
  * Each subject grows in a fresh process, this program run again as `calm bench --memory ID:N`, and
@@ -26,7 +26,8 @@
 #include <unistd.h>
 
 #define SUITE "memory"
-#define STEPS 12
+#define A_DOUBLING 16 /* steps of it */
+#define STEPS (2 * A_DOUBLING)
 
 extern char **environ;
 
@@ -44,7 +45,7 @@ static bool grow_steps(struct bench *bench, struct bench_instance *instance, uin
 	/* A run time is not its map's; 0 from a process is that it is gone. */
 	double empty = subject->bytes != NULL ? (double)subject->bytes(instance->map) : 0;
 	for (int i = 0; i <= STEPS; i++) {
-		uint64_t to = (uint64_t)((double)from * exp2((double)i / 6) + 0.5);
+		uint64_t to = (uint64_t)((double)from * exp2((double)i / A_DOUBLING) + 0.5);
 		if (!bench_fill(bench, instance, at, to - at))
 			return false;
 		at = to;

@@ -75,7 +75,8 @@ CALM_API int calm_snapshot_diff(calm_snapshot *older, calm_snapshot *newer, calm
 
 /*
  * A position between two bindings of a snapshot, on the caller's stack; nothing to close. Its order
- * is that of calm_snapshot_each. One thread at a time.
+ * is the same for every cursor of the snapshot: by key on treemap; on hashed kinds one of its own,
+ * which need not be calm_snapshot_each's. One thread at a time.
  */
 typedef struct calm_cursor {
 	calm_snapshot *snapshot;

@@ -144,12 +144,13 @@ static calm_status copy_bucket(struct deltamap *map, struct calm__compaction *co
 		/* order: hash.table acquire <- finish(): the table. */
 		struct calm__hash_table *table = load_acquire(&compaction->generation->table);
 		struct calm__locked locked = calm__lock_bucket(table, compaction->position);
-		*n = calm__bucket_count(&locked);
+		*n = calm__bucket_count(locked.table, locked.line, locked.header);
 		*last = calm__place_last(calm__bucket_place(locked.table, compaction->position));
 		bool current = calm__still_current(&map->over, locked.table);
 		bool fits = compaction->room - compaction->n >= *n;
 		if (current && fits)
-			calm__bucket_copy(&locked, compaction->marks + compaction->n);
+			calm__bucket_copy(locked.table, locked.line, locked.header,
+					  compaction->marks + compaction->n);
 		calm__unlock_bucket(&locked, locked.header);
 		if (!current)
 			return CALM_ABSENT;

@@ -155,7 +155,7 @@ static bool have_all(struct batch *batch)
 			return false;
 		target->saves = calm__bucket_needs_image(map, &target->locked);
 		if (target->saves)
-			bytes += calm__image_size(calm__bucket_count(&target->locked));
+			bytes += calm__image_size(calm__bucket_room(&target->locked));
 	}
 	uint64_t entries = bytes / sizeof(struct calm__entry) + 1;
 	if (bytes > 0 && !calm__history_room(&map->history, batch->self, entries)) {

@@ -1,85 +1,95 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The calm authors */
-/* The rarer half of a bucket of hashmap: its image, and the end of a chain. */
+/* The rarer half of a bucket of hashmap: what overflows from it. */
 #include "map/hashmap_bucket.h"
 
-/* The next line of a chain, under the bucket's lock; NULL: none. *number: the next one's. */
-static struct calm__line *next_line(const struct calm__locked *locked,
-				    const struct calm__line *line, uint32_t *number)
+#include <string.h>
+
+/* The next line of a chain, under the bucket's lock; NULL: none. */
+static struct calm__line *next_line(struct calm__hash_table *table, const struct calm__line *line)
 {
 	/* order: none - changed under the lock. */
-	*number = load_relaxed(&line->overflow);
-	return *number != 0 ? calm__overflow(locked->table, *number) : NULL;
+	uint32_t number = load_relaxed(&line->overflow);
+	return number != 0 ? calm__overflow(table, number) : NULL;
 }
 
-uint64_t calm__bucket_count(const struct calm__locked *locked)
+/* Of one line. */
+static uint64_t count(uint64_t header)
 {
-	uint32_t number;
-	uint64_t n = (uint64_t)__builtin_popcount(calm__line_occupied(locked->header));
-	if (!(locked->header & LINE_OVERFLOW))
+	return (uint64_t)__builtin_popcount(calm__line_occupied(header));
+}
+
+uint64_t calm__bucket_count(struct calm__hash_table *table, const struct calm__line *bucket,
+			    uint64_t header)
+{
+	uint64_t n = count(header);
+	if (!(header & LINE_OVERFLOW))
 		return n;
-	for (const struct calm__line *line = next_line(locked, locked->line, &number); line;
-	     line = next_line(locked, line, &number))
+	for (const struct calm__line *line = next_line(table, bucket); line;
+	     line = next_line(table, line))
 		/* order: none - changed under the lock. */
-		n += (uint64_t)__builtin_popcount(calm__line_occupied(load_relaxed(&line->header)));
+		n += count(load_relaxed(&line->header));
 	return n;
 }
 
-static uint32_t copy_line(struct calm__entry *to, const struct calm__line *line, uint64_t header)
+uint64_t calm__bucket_overflow_slots(struct calm__hash_table *table,
+				     const struct calm__line *bucket)
 {
-	uint32_t n = 0;
-	for (unsigned left = calm__line_occupied(header); left; left &= left - 1) {
-		unsigned at = (unsigned)__builtin_ctz(left);
+	uint64_t n = 0;
+	for (const struct calm__line *line = next_line(table, bucket); line;
+	     line = next_line(table, line))
+		n += CALM__SLOTS;
+	return n;
+}
+
+/* As of the bucket itself, no address depends on what a line holds, as far as vacant has bits. */
+void calm__bucket_save_overflow(struct calm__hash_table *table, const struct calm__line *bucket,
+				struct calm__image *image)
+{
+	uint32_t n = image->n;
+	uint32_t vacant = image->vacant;
+	for (const struct calm__line *line = next_line(table, bucket); line;
+	     line = next_line(table, line)) {
 		/* order: none - changed under the lock. */
-		to[n].key = load_relaxed(&line->slots[at].key);
-		to[n++].value = load_relaxed(&line->slots[at].value);
+		uint64_t header = load_relaxed(&line->header);
+		if (likely(n + CALM__SLOTS <= 32)) {
+			memcpy(&image->entries[n], line->slots, sizeof(line->slots));
+			vacant |= calm__line_occupied(~header) << n;
+			n += CALM__SLOTS;
+			continue;
+		}
+		for (unsigned left = calm__line_occupied(header); left; left &= left - 1)
+			memcpy(&image->entries[n++], &line->slots[__builtin_ctz(left)],
+			       sizeof(*image->entries));
 	}
-	return n;
+	image->n = n;
+	image->vacant = vacant;
 }
 
-void calm__bucket_copy(const struct calm__locked *locked, struct calm__entry *to)
+void calm__bucket_copy(struct calm__hash_table *table, const struct calm__line *bucket,
+		       uint64_t header, struct calm__entry *to)
 {
-	uint32_t number;
-	to += copy_line(to, locked->line, locked->header);
-	if (!(locked->header & LINE_OVERFLOW))
-		return;
-	for (const struct calm__line *line = next_line(locked, locked->line, &number); line;
-	     line = next_line(locked, line, &number))
+	for (const struct calm__line *line = bucket; line; line = next_line(table, line)) {
 		/* order: none - changed under the lock. */
-		to += copy_line(to, line, load_relaxed(&line->header));
+		uint64_t own = line == bucket ? header : load_relaxed(&line->header);
+		for (unsigned left = calm__line_occupied(own); left; left &= left - 1)
+			memcpy(to++, &line->slots[__builtin_ctz(left)], sizeof(*to));
+		if (!(header & LINE_OVERFLOW))
+			return;
+	}
 }
 
-void calm__bucket_save(struct calm__hashmap *map, const struct calm__self *self,
-		       const struct calm__locked *locked)
+uint64_t calm__bucket_unchain(struct calm__hash_table *table, struct calm__line *bucket,
+			      uint32_t number, uint64_t header)
 {
-	uint32_t number;
-	struct calm__image *image = calm__history_begin(&map->history, self);
-	image->place = calm__bucket_place(locked->table, locked->hash);
-	/* order: none - changed under the lock. */
-	image->from = calm__stamp_epoch(load_relaxed(&locked->line->stamp), locked->epoch);
-	image->to = locked->epoch - 1;
-	image->generation = locked->table->generation->number;
-	image->n = copy_line(image->entries, locked->line, locked->header);
-	if ((locked->header & LINE_OVERFLOW) && rule(SAVE_OVERFLOW))
-		for (const struct calm__line *line = next_line(locked, locked->line, &number); line;
-		     line = next_line(locked, line, &number))
-			/* order: none - changed under the lock. */
-			image->n += copy_line(image->entries + image->n, line,
-					      load_relaxed(&line->header));
-	calm__history_commit(&map->history, self, image);
-}
-
-void calm__bucket_unchain(const struct calm__locked *locked, uint32_t number, uint64_t *header)
-{
-	struct calm__line *before = locked->line;
-	uint32_t at;
-	for (struct calm__line *line = next_line(locked, before, &at); at != number;
-	     line = next_line(locked, line, &at))
+	struct calm__line *gone = calm__overflow(table, number);
+	struct calm__line *before = bucket;
+	for (struct calm__line *line = next_line(table, before); line != gone;
+	     line = next_line(table, line))
 		before = line;
 	/* order: none - changed under the lock. */
-	uint32_t next = load_relaxed(&calm__overflow(locked->table, number)->overflow);
+	uint32_t next = load_relaxed(&gone->overflow);
 	/* order: hash.chain release -> find_overflow(), copy_overflow(): it leads on as the empty line did. */
 	store_release(&before->overflow, next);
-	if (before == locked->line && next == 0)
-		*header &= ~LINE_OVERFLOW;
+	return before == bucket && next == 0 ? header & ~LINE_OVERFLOW : header;
 }

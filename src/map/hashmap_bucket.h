@@ -109,13 +109,55 @@ INLINE bool calm__bucket_needs_image(struct calm__hashmap *map, const struct cal
 				calm__place_last(calm__bucket_place(locked->table, locked->hash)));
 }
 
+/*
+ * A write is as fast as the misses of successive writes overlap. So on the way through a write
+ * - no store has an address that depends on what the bucket holds: an image takes all slots, with a
+ *   note of the vacant ones, and so always ends where the last write could tell. Packing them halves
+ *   the rate of writes that save;
+ * - the rarer functions take what they need of `locked`: were its address taken, it would live in
+ *   memory, and every write would store it.
+ */
+
 /* Entries in the bucket and in what overflowed. */
-uint64_t calm__bucket_count(const struct calm__locked *locked);
+uint64_t calm__bucket_count(struct calm__hash_table *table, const struct calm__line *bucket,
+			    uint64_t header);
 /* Copies them. */
-void calm__bucket_copy(const struct calm__locked *locked, struct calm__entry *to);
-/* Saves it as it has been since its stamp; there is room. */
-void calm__bucket_save(struct calm__hashmap *map, const struct calm__self *self,
-		       const struct calm__locked *locked);
+void calm__bucket_copy(struct calm__hash_table *table, const struct calm__line *bucket,
+		       uint64_t header, struct calm__entry *to);
+/* Slots of what overflowed. */
+uint64_t calm__bucket_overflow_slots(struct calm__hash_table *table,
+				     const struct calm__line *bucket);
+/* What overflowed goes to an image, behind the bucket's own slots. */
+void calm__bucket_save_overflow(struct calm__hash_table *table, const struct calm__line *bucket,
+				struct calm__image *image);
+
+/* Entries that history must have room for. */
+INLINE uint64_t calm__bucket_room(const struct calm__locked *locked)
+{
+	return likely(!(locked->header & LINE_OVERFLOW))
+		       ? CALM__SLOTS
+		       : CALM__SLOTS + calm__bucket_overflow_slots(locked->table, locked->line);
+}
+
+/* Saves the bucket as it has been since its stamp; there is room. */
+INLINE void calm__bucket_save(struct calm__hashmap *map, const struct calm__self *self,
+			      const struct calm__locked *locked)
+{
+	struct calm__line *line = locked->line;
+	struct calm__image *image = calm__history_begin(&map->history, self);
+	image->place = calm__bucket_place(locked->table, locked->hash);
+	/* order: none - changed under the lock. */
+	image->from = calm__stamp_epoch(load_relaxed(&line->stamp), locked->epoch);
+	image->to = locked->epoch - 1;
+	image->n = CALM__SLOTS;
+	image->vacant = calm__line_occupied(~locked->header);
+	image->generation = locked->table->generation->number;
+	/* Nobody changes a slot now, so this need not be atomic. */
+	__builtin_memcpy(image->entries, line->slots, sizeof(line->slots));
+	if (unlikely(locked->header & LINE_OVERFLOW) && rule(SAVE_OVERFLOW))
+		calm__bucket_save_overflow(locked->table, line, image);
+	calm__history_commit(&map->history, self, image);
+}
 
 INLINE void calm__bucket_stamp(const struct calm__locked *locked)
 {
@@ -162,8 +204,9 @@ INLINE struct calm__slot calm__bucket_extend(const struct calm__locked *locked, 
 	return (struct calm__slot){line, number, 0};
 }
 
-/* Takes an empty overflow line out of the chain. */
-void calm__bucket_unchain(const struct calm__locked *locked, uint32_t number, uint64_t *header);
+/* Takes an empty overflow line out of the chain. The header to unlock with, from the one given. */
+uint64_t calm__bucket_unchain(struct calm__hash_table *table, struct calm__line *bucket,
+			      uint32_t number, uint64_t header);
 
 /*
  * Frees a slot. The header to unlock with; *empty: an overflow line that the caller gives to its
@@ -181,7 +224,7 @@ INLINE uint64_t calm__bucket_remove(const struct calm__locked *locked, const str
 	/* order: hash.overflow release -> find_overflow(), copy_overflow(): after the stamp. */
 	store_release(&hit->line->header, own);
 	if (calm__line_occupied(own) == 0) {
-		calm__bucket_unchain(locked, hit->number, &header);
+		header = calm__bucket_unchain(locked->table, locked->line, hit->number, header);
 		*empty = hit->number;
 	}
 	return header + version;

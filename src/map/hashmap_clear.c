@@ -66,11 +66,7 @@ static void each_slot(const struct ending *ending, struct calm__hash_table *tabl
 		for (unsigned left = calm__line_occupied(load_relaxed(&line->header)); left;
 		     left &= left - 1) {
 			unsigned at = (unsigned)__builtin_ctz(left);
-			/* order: none - as above. */
-			uint64_t stored = load_relaxed(&line->slots[at].key);
-			if (calm__stored_hash(&ending->map->base.keys, stored) >=
-			    ending->generation->displaced)
-				visit(ending, table, line, number, at);
+			visit(ending, table, line, number, at);
 		}
 		/* order: none - as above. */
 		number = load_relaxed(&line->overflow);
@@ -95,9 +91,12 @@ static void free_slot(const struct ending *ending, struct calm__hash_table *tabl
 		base->release(value, base->context);
 }
 
+/* What was displaced is not looked at: it may be gone. */
 static void free_bucket(struct calm__hash_table *table, struct calm__line *line, void *context)
 {
-	each_slot(context, table, line, free_slot);
+	const struct ending *ending = context;
+	if ((uint64_t)(line - table->lines) << table->shift >= ending->generation->displaced)
+		each_slot(ending, table, line, free_slot);
 }
 
 /* The base's values that are the generation's still; before its marks are freed. */
@@ -225,7 +224,8 @@ static bool displace_bucket(const struct ending *ending, struct calm__hash_table
 	/* order: none - a snapshot that opens now sees nothing of it. */
 	uint64_t targets = load_relaxed(&ending->map->snaps.open) + 1;
 	uint64_t last = calm__place_last(calm__bucket_place(locked.table, generation->displaced));
-	uint64_t n = 2 * calm__bucket_count(&locked) + count_base(ending, last);
+	uint64_t n = 2 * calm__bucket_count(locked.table, locked.line, locked.header) +
+		     count_base(ending, last);
 	targets = targets < n ? targets : n;
 	bool has_room = n + CALM__BLOCK_ITEMS * targets <= UINT32_MAX / 4 &&
 			calm__displace_reserve(ending->self, (uint32_t)n, (uint32_t)targets);

@@ -16,7 +16,7 @@
  * both: what a snapshot may see of either is saved, and the bucket is stamped with the epoch.
  *
  * Units are claimed in order, round and round, so a helper that stops half-way delays nobody: the
- * next round finds what it left. Growth starts at 2.5 entries a bucket, whatever a single bucket
+ * next round finds what it left. Growth starts at three entries a bucket, whatever a single bucket
  * holds, so that colliding keys cannot force it; shrinking when what is there would fill an eighth of
  * the room. Without memory a table stays as it is, and its chains become longer.
  *
@@ -44,7 +44,7 @@ struct move {
 	uint32_t spare; /* overflow lines of to, linked: enough for the unit being moved */
 };
 
-enum outcome { MOVED_NOW, MOVED_BEFORE, NO_MEMORY };
+enum outcome { MOVED_NOW, NEED_NOT_MOVE, NO_MEMORY };
 
 static bool grows(const struct move *move)
 {
@@ -176,15 +176,25 @@ static uint64_t with_moved(const struct calm__locked *locked)
 
 /* ---- a unit ---- */
 
+/*
+ * Under the unit's lock. The table of a generation that was cleared is left as it is: what was displaced
+ * from it may be gone, and up to where that is counts in buckets.
+ */
+static bool need_not_move(const struct move *move, const struct calm__locked *locked)
+{
+	return locked->table != move->from || !calm__still_current(move->map, move->from);
+}
+
 static enum outcome split(struct move *move, uint64_t hash)
 {
 	for (;;) {
 		struct calm__locked locked = calm__lock_bucket(move->from, hash);
-		if (locked.table != move->from) {
+		if (need_not_move(move, &locked)) {
 			calm__unlock_bucket(&locked, locked.header);
-			return MOVED_BEFORE;
+			return NEED_NOT_MOVE;
 		}
-		if (!take_spares(move, calm__bucket_count(&locked))) {
+		if (!take_spares(move,
+				 calm__bucket_count(locked.table, locked.line, locked.header))) {
 			calm__unlock_bucket(&locked, locked.header);
 			if (!calm__pool_grow(move->map, move->to))
 				return NO_MEMORY;
@@ -207,17 +217,18 @@ static enum outcome split(struct move *move, uint64_t hash)
 static bool prepare_merge(struct move *move, const struct calm__locked locked[2],
 			  const bool saves[2], uint64_t *entries)
 {
-	uint64_t n[2] = {calm__bucket_count(&locked[0]), calm__bucket_count(&locked[1])};
+	uint64_t n = 0;
 	*entries = 0;
-	for (int i = 0; i < 2; i++)
-		*entries +=
-			saves[i]
-				? n[i] + sizeof(struct calm__image) / sizeof(struct calm__entry) + 1
-				: 0;
+	for (int i = 0; i < 2; i++) {
+		n += calm__bucket_count(locked[i].table, locked[i].line, locked[i].header);
+		if (saves[i])
+			*entries += calm__bucket_room(&locked[i]) +
+				    sizeof(struct calm__image) / sizeof(struct calm__entry) + 1;
+	}
 	if (*entries > 0 && !calm__history_room(&move->map->history, move->self, *entries))
 		return false;
 	*entries = 0;
-	return take_spares(move, n[0] + n[1]);
+	return take_spares(move, n);
 }
 
 static enum outcome merge(struct move *move, uint64_t hash)
@@ -225,9 +236,9 @@ static enum outcome merge(struct move *move, uint64_t hash)
 	uint64_t half = (uint64_t)1 << move->from->shift;
 	for (;;) {
 		struct calm__locked locked[2] = {calm__lock_bucket(move->from, hash), {0}};
-		if (locked[0].table != move->from) {
+		if (need_not_move(move, &locked[0])) {
 			calm__unlock_bucket(&locked[0], locked[0].header);
-			return MOVED_BEFORE;
+			return NEED_NOT_MOVE;
 		}
 		locked[1] = calm__lock_bucket(move->from, hash + half);
 		uint64_t epoch = calm__snaps_now(&move->map->snaps);
@@ -289,7 +300,7 @@ static bool move_unit(struct move *move, uint64_t hash)
 	touch(move, hash);
 	enum outcome outcome = grows(move) ? split(move, hash) : merge(move, hash);
 	if (outcome != MOVED_NOW)
-		return outcome == MOVED_BEFORE;
+		return outcome == NEED_NOT_MOVE;
 	uint64_t units = (uint64_t)1 << unit_bits(move);
 	/* order: hash.moved acq_rel <-> move_unit(): every unit is moved before the last one's mover
 	 * finishes. */
@@ -411,7 +422,7 @@ static uint64_t refresh(struct calm__hashmap *map, struct calm__self *self, uint
 		uint64_t since = calm__stamp_epoch(load_relaxed(&locked.line->stamp), epoch);
 		bool old = rule(REFRESH) && epoch - since >= STAMP_QUARTER / 2;
 		bool saves = old && calm__bucket_needs_image(map, &locked);
-		uint64_t entries = saves ? calm__bucket_count(&locked) : 0;
+		uint64_t entries = saves ? calm__bucket_room(&locked) : 0;
 		if (!saves || calm__history_room(&map->history, self, entries)) {
 			if (saves)
 				calm__bucket_save(map, self, &locked);

@@ -126,7 +126,7 @@ struct calm__view calm__view_of(const struct calm_snapshot *base)
 {
 	const struct calm__hash_snapshot *own = (const struct calm__hash_snapshot *)base;
 	return (struct calm__view){calm__hashmap_of(base->map), own->generation, base->snap.stamp,
-				   true, own->under};
+				   own->under};
 }
 
 static calm_status load(struct calm_snapshot *base, calm_key key, void **value)
@@ -184,7 +184,6 @@ static uint64_t size(struct calm_snapshot *base)
 	struct count count = {&base->map->keys, view.under ? view.under->dense : NULL, 0};
 	if (view.under)
 		count.n = view.under->dense->count;
-	view.ordered = false;
 	view.under = NULL;
 	if (!calm__snap_use(&base->snap))
 		return 0;

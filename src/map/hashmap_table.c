@@ -3,9 +3,9 @@
 /*
  * hashmap's tables: an array of buckets, and the lines that overflow from them.
  *
- * Load: a table has room for 2.5 entries a bucket of three slots. Of keys that hash at random one
- * bucket in four then overflows, and an entry takes 32 bytes, its share of the overflow included;
- * just after a doubling one bucket in 26 does, and an entry takes 53 (Poisson).
+ * Load: a table has room for an entry a slot, three a bucket. Of keys that hash at random one
+ * bucket in three then overflows, and an entry takes 30 bytes, its share of the overflow included;
+ * just after a doubling one bucket in 15 does, and an entry takes 46 (Poisson).
  *
  * Overflow lines are numbered, in chunks that double, so that a bucket names one in 32 bits and a
  * line never moves. Free ones wait in pools, one per group of threads, that carve a few at a time
@@ -21,7 +21,7 @@
 /* Entries that a table of so many buckets has room for. */
 static size_t room_of(unsigned bits)
 {
-	return ((size_t)5 << bits) / 2;
+	return (size_t)CALM__SLOTS << bits;
 }
 
 unsigned calm__table_bits(uint64_t entries)

@@ -7,8 +7,8 @@
  * shrinking and saving in between change the units, but not what they add up to. What a walk comes
  * into the middle of, it filters by hash.
  *
- * Order: by hash, then key, which does not depend on the units; calm_map_walk, which nobody can
- * compare with anything, spares itself the sorting.
+ * Order: a walk's is by unit, and within one by slot; a cursor's is by hash, then key, which does not
+ * depend on the units. Over a base, both are by hash, then key.
  *
  * Invariant: entries are copied out in a section, then it is left, and they are visited. What they
  * point to stays while the snapshot is open: records and values are displaced by birth and death.
@@ -128,6 +128,17 @@ static void take_unit(struct calm__batch *batch, uint64_t place, size_t n)
 	batch->last = calm__place_last(place);
 }
 
+static size_t copy_image(struct calm__entry *to, const struct calm__image *image)
+{
+	size_t n = 0;
+	uint64_t vacant = image->vacant;
+	for (uint32_t i = 0; i < image->n; i++, vacant >>= 1) {
+		to[n] = image->entries[i];
+		n += ~vacant & 1;
+	}
+	return n;
+}
+
 /* The image of the place that a position is in. */
 static enum taken read_image(const struct calm__view *view, uint64_t position,
 			     struct calm__batch *batch, size_t *n)
@@ -140,10 +151,8 @@ static enum taken read_image(const struct calm__view *view, uint64_t position,
 		calm__misuse("hashmap", "what a snapshot saw is gone: memory was overwritten");
 	*n = image->n;
 	enum taken taken = batch->room - batch->n >= *n ? TAKEN : NEEDS_ROOM;
-	if (taken == TAKEN) {
-		memcpy(batch->entries + batch->n, image->entries, *n * sizeof(*image->entries));
-		take_unit(batch, image->place, *n);
-	}
+	if (taken == TAKEN)
+		take_unit(batch, image->place, copy_image(batch->entries + batch->n, image));
 	calm__history_unlock(history);
 	return taken;
 }
@@ -363,22 +372,53 @@ calm_status calm__read_key(const struct calm__view *view, calm_key key, uint64_t
 
 /* ---- the whole ---- */
 
-/* Lines that overflow lie anywhere: they are on their way before their bucket's turn comes. */
-#define OVERFLOW_AHEAD 16
+/* What is asked for before its turn comes: buckets, which lie in a row, and what overflowed from them. */
+#define BUCKETS_AHEAD 96
+#define OVERFLOW_AHEAD 24
 
-INLINE void fetch_overflow(const struct calm__view *view, uint64_t position)
+INLINE void fetch_ahead(struct calm__hash_table *table, struct calm__line *line)
 {
-	/* order: none - a hint; the table stays for the section. */
-	struct calm__hash_table *table = load_acquire(&view->generation->table);
-	uint64_t bucket = (position >> table->shift) + OVERFLOW_AHEAD;
-	if (bucket >> table->bits != 0)
+	__builtin_prefetch(line + BUCKETS_AHEAD);
+	struct calm__line *ahead = line + OVERFLOW_AHEAD;
+	if (ahead >= table->lines + ((size_t)1 << table->bits))
 		return;
-	struct calm__line *line = &table->lines[bucket];
-	/* order: none - as above. */
-	uint64_t header = load_relaxed(&line->header);
-	uint32_t number = load_relaxed(&line->overflow);
+	/* order: none - hints; the table stays for the section. */
+	uint64_t header = load_relaxed(&ahead->header);
+	uint32_t number = load_relaxed(&ahead->overflow);
 	if (unlikely(header & LINE_OVERFLOW) && number != 0)
 		__builtin_prefetch(calm__overflow(table, number));
+}
+
+/*
+ * Buckets in a row that the snapshot sees as they are and that have not overflowed, from a position
+ * on, as far as there are any; most are. But for the table's last, which the caller reads. Inside a
+ * section.
+ */
+INLINE void fill_plain(const struct calm__view *view, struct calm__batch *batch, uint64_t *next)
+{
+	/* order: hash.table acquire <- finish(): the table. */
+	struct calm__hash_table *table = load_acquire(&view->generation->table);
+	struct calm__line *line = calm__bucket(table, *next);
+	struct calm__line *last = calm__bucket(table, UINT64_MAX);
+	if (*next != calm__place_first(calm__bucket_place(table, *next)))
+		return;
+	size_t n = batch->n;
+	for (; line < last && batch->room - n >= CALM__SLOTS; line++) {
+		fetch_ahead(table, line);
+		/* order: hash.publish acquire <- calm__unlock_bucket(): as in read_unit(). */
+		uint64_t header = load_sc(&line->header);
+		/* order: hash.stamp acquire <- calm__bucket_stamp(): as in read_unit(). */
+		uint32_t stamp = load_acquire(&line->stamp);
+		if ((header & (LINE_LOCK | LINE_MOVED | LINE_OVERFLOW)) ||
+		    calm__stamp_after(stamp, view->stamp))
+			break;
+		size_t more = copy_slots(batch->entries + n, line, header);
+		if (!unchanged(line, header, stamp))
+			break;
+		n += more;
+	}
+	batch->n = n;
+	*next = (uint64_t)(line - table->lines) << table->shift;
 }
 
 /*
@@ -393,8 +433,9 @@ static enum taken fill(const struct calm__view *view, struct calm__batch *batch,
 	batch->n = 0;
 	calm__enter(self);
 	while (*more) {
+		if (likely(!view->under))
+			fill_plain(view, batch, next);
 		size_t from = batch->n;
-		fetch_overflow(view, *next);
 		taken = read_unit(view, *next, batch, n);
 		if (taken != TAKEN)
 			break;
@@ -405,8 +446,6 @@ static enum taken fill(const struct calm__view *view, struct calm__batch *batch,
 		} else if (unlikely(batch->first < *next)) {
 			filter(view->map, batch, from, *next, batch->last);
 		}
-		if (view->ordered && !view->under && batch->n - from > 1)
-			calm__sort_entries(view->map, batch->entries + from, batch->n - from);
 		*next = batch->last + 1;
 		*more = *next != 0;
 	}

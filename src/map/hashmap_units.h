@@ -26,7 +26,6 @@ struct calm__view {
 	struct calm__hashmap *map;
 	struct calm__generation *generation;
 	uint64_t stamp;
-	bool ordered; /* visit in order of calm__entry_compare */
 	const struct calm__base
 		*under; /* what lies under the bindings; NULL: nothing, or not asked */
 };

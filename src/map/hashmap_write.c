@@ -101,7 +101,7 @@ INLINE enum need look_ahead(struct calm__hashmap *map, const struct calm__self *
 	*saves = calm__bucket_needs_image(map, locked);
 	if (likely(!*saves))
 		return NEED_NOTHING;
-	attempt->entries = calm__bucket_count(locked);
+	attempt->entries = calm__bucket_room(locked);
 	return calm__history_room(&map->history, self, attempt->entries) ? NEED_NOTHING
 									 : NEED_HISTORY;
 }
@@ -190,7 +190,7 @@ INLINE enum need write_once(struct calm__hashmap *map, struct calm__self *self, 
 			    const bool over)
 {
 	struct calm__hash_table *table = calm__hashmap_table(map);
-	__builtin_prefetch(calm__bucket(table, hash), 1);
+	calm__prefetch_to_write(calm__bucket(table, hash));
 	if (over) {
 		attempt->under = calm__base_of(table->generation);
 		calm__dense_fetch(attempt->under->dense, hash);
@@ -231,46 +231,66 @@ static bool provide(struct calm__hashmap *map, struct calm__self *self, enum nee
 	return true;
 }
 
-INLINE calm_status write_key(struct calm__hashmap *map, calm_key key, uint64_t hash,
-			     struct attempt *attempt, const bool bytes, const bool over)
+/* As often as it takes, with whatever it needs. */
+INLINE calm_status write_until_done(struct calm__hashmap *map, calm_key key, uint64_t hash,
+				    struct attempt *attempt, const bool bytes, const bool over)
 {
 	struct calm__self *self = calm__self();
 	enum need need;
 	bool provided;
 	do {
-		if ((bytes || unlikely(map->base.release)) && !calm__displace_reserve(self, 2, 2)) {
+		if ((bytes || map->base.release) && !calm__displace_reserve(self, 2, 2)) {
 			provided = false;
 			break;
 		}
 		calm__enter(self);
 		need = write_once(map, self, key, hash, attempt, bytes, over);
 		/* The table of a chunk that lacks is there only in the section. */
-		provided = likely(need != NEED_LINE) || calm__pool_grow(map, attempt->table);
+		provided = need != NEED_LINE || calm__pool_grow(map, attempt->table);
 		calm__leave(self);
-		if (likely(need == NEED_NOTHING))
+		if (need == NEED_NOTHING)
 			break;
 		provided = provided && provide(map, self, need, key, hash, attempt);
 	} while (provided);
-	if (bytes && unlikely(attempt->record != NULL))
+	if (attempt->record)
 		calm__record_free(&map->base.heap, attempt->record);
-	return likely(provided) ? attempt->status : CALM_ENOMEM;
+	return provided ? attempt->status : CALM_ENOMEM;
+}
+
+__attribute__((noinline)) static calm_status write_slowly(struct calm__hashmap *map, calm_key key,
+							  uint64_t hash, struct calm__write *write)
+{
+	struct attempt attempt = {.write = write};
+	return map->base.keys.kind == CALM_KEYS_BYTES
+		       ? write_until_done(map, key, hash, &attempt, true, false)
+		       : write_until_done(map, key, hash, &attempt, false, false);
+}
+
+/* The first attempt; it stands alone so that all of it lies in registers. */
+INLINE calm_status write_key(struct calm__hashmap *map, calm_key key, uint64_t hash,
+			     struct calm__write *write, const bool bytes)
+{
+	struct calm__self *self = calm__self();
+	struct attempt attempt = {.write = write};
+	if ((bytes || unlikely(map->base.release)) && unlikely(!calm__displace_reserve(self, 2, 2)))
+		return CALM_ENOMEM;
+	calm__enter(self);
+	enum need need = write_once(map, self, key, hash, &attempt, bytes, false);
+	calm__leave(self);
+	return likely(need == NEED_NOTHING) ? attempt.status : write_slowly(map, key, hash, write);
 }
 
 calm_status calm__hashmap_write_word(struct calm_map *base, calm_key key, struct calm__write *write)
 {
-	struct attempt attempt = {.write = write};
 	return write_key(calm__hashmap_of(base), key,
-			 calm__hash_word(calm_key_word(key), base->keys.seed), &attempt, false,
-			 false);
+			 calm__hash_word(calm_key_word(key), base->keys.seed), write, false);
 }
 
 calm_status calm__hashmap_write_bytes(struct calm_map *base, calm_key key,
 				      struct calm__write *write)
 {
-	struct attempt attempt = {.write = write};
 	return write_key(calm__hashmap_of(base), key,
-			 calm__hash_bytes(key.data, key.size, base->keys.seed), &attempt, true,
-			 false);
+			 calm__hash_bytes(key.data, key.size, base->keys.seed), write, true);
 }
 
 /* ---- marks over a base ---- */
@@ -279,8 +299,8 @@ static calm_status write_over(struct calm__hashmap *map, calm_key key, uint64_t 
 			      struct attempt *attempt)
 {
 	return map->base.keys.kind == CALM_KEYS_BYTES
-		       ? write_key(map, key, hash, attempt, true, true)
-		       : write_key(map, key, hash, attempt, false, true);
+		       ? write_until_done(map, key, hash, attempt, true, true)
+		       : write_until_done(map, key, hash, attempt, false, true);
 }
 
 calm_status calm__hashmap_mark(struct calm__hashmap *map, calm_key key, uint64_t hash,

@@ -64,23 +64,15 @@ static void free_list(struct calm__history *history, struct calm__segment *segme
 
 /* ---- lanes ---- */
 
-static struct calm__lane *lane_of(struct calm__history *history, const struct calm__self *self)
-{
-	/* order: history.page acquire <- lane_page(): the page is zeroed. */
-	shared_ptr *page = load_acquire(&history->pages[self->index / CALM__LANE_PAGE]);
-	/* order: none - a thread's own, or its predecessor's in the record. */
-	return page ? load_relaxed(&page[self->index % CALM__LANE_PAGE]) : NULL;
-}
-
 static shared_ptr *lane_page(struct calm__history *history, const struct calm__self *self)
 {
 	shared_ptr *at = &history->pages[self->index / CALM__LANE_PAGE];
-	/* order: history.page acquire <- lane_page(): as in lane_of(). */
+	/* order: history.page acquire <- lane_page(): as in calm__lane_of(). */
 	void *page = load_acquire(at);
 	if (page)
 		return page;
 	shared_ptr *made = calm__heap_zero(history->heap, CALM__LANE_PAGE * sizeof(*made));
-	/* order: history.page release -> lane_of(): the page is zeroed; and acquire <- the same: of
+	/* order: history.page release -> calm__lane_of(): the page is zeroed; and acquire <- the same: of
 	 * the thread that was faster. */
 	if (!made || cas_acq_rel(at, &page, (void *)made))
 		return made;
@@ -109,22 +101,14 @@ static bool new_lane(struct calm__history *history, const struct calm__self *sel
 	return true;
 }
 
-bool calm__history_room(struct calm__history *history, const struct calm__self *self, uint64_t n)
-{
-	struct calm__lane *lane = lane_of(history, self);
-	/* order: none - the owner's own. */
-	return lane &&
-	       lane->current->size - load_relaxed(&lane->current->tail) >= calm__image_size(n);
-}
-
 bool calm__history_grow(struct calm__history *history, const struct calm__self *self, uint64_t n)
 {
 	struct calm__segment *segment = calm__segment_new(history, calm__image_size(n));
 	if (!segment)
 		return false;
-	struct calm__lane *lane = lane_of(history, self);
+	struct calm__lane *lane = calm__lane_of(history, self);
 	if (lane) {
-		/* order: history.closed release -> drain(), skip(): this thread is done with the
+		/* order: history.closed release -> calm__history_drain(), skip(): this thread is done with the
 		 * one before. */
 		store_release(&lane->current->next, segment);
 		lane->current = segment;
@@ -134,28 +118,6 @@ bool calm__history_grow(struct calm__history *history, const struct calm__self *
 		return true;
 	calm__segment_give(history, segment);
 	return false;
-}
-
-struct calm__image *calm__history_begin(struct calm__history *history,
-					const struct calm__self *self)
-{
-	struct calm__segment *segment = lane_of(history, self)->current;
-	/* order: none - the owner's own. */
-	return calm__image_at(segment, load_relaxed(&segment->tail));
-}
-
-void calm__history_commit(struct calm__history *history, const struct calm__self *self,
-			  struct calm__image *image)
-{
-	struct calm__lane *lane = lane_of(history, self);
-	struct calm__segment *segment = lane->current;
-	size_t size = calm__image_size(image->n);
-	/* order: none - for statistics. */
-	store_relaxed(&lane->appended, load_relaxed(&lane->appended) + size);
-	/* order: none - before tail's edge. */
-	store_relaxed(&segment->last, image->to);
-	/* order: history.tail release -> drain(), skip(): the image. */
-	store_release(&segment->tail, load_relaxed(&segment->tail) + size);
 }
 
 uint64_t calm__history_bytes(struct calm__history *history)
@@ -331,7 +293,7 @@ static void skip(struct calm__history *history, struct calm__lane *lane, uint64_
 {
 	for (;;) {
 		struct calm__segment *segment = lane->first;
-		/* order: history.closed acquire <- calm__history_grow(): as in drain(). */
+		/* order: history.closed acquire <- calm__history_grow(): as in calm__history_drain(). */
 		struct calm__segment *next = load_acquire(&segment->next);
 		/* order: history.tail acquire <- calm__history_commit(): last is of this tail, or
 		 * of a later one. */

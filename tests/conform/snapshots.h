@@ -299,6 +299,30 @@ static int note_key(calm_key key, void *value, void *context)
 	return 0;
 }
 
+/* A cursor's order: it has every key once, and on an ordered kind it is that of each. */
+static struct order order_of(const struct suite *on, calm_snapshot *snapshot)
+{
+	struct order order = {.n = 0};
+	struct order each = {.n = 0};
+	bool seen[KEPT] = {false};
+	calm_cursor cursor;
+	calm_key key = calm_word(0);
+	void *value = NULL;
+	assert_int_equal(calm_cursor_init(&cursor, snapshot), CALM_OK);
+	while (calm_cursor_next(&cursor, &key, &value) == CALM_OK)
+		note_key(key, value, &order);
+	assert_int_equal(calm_snapshot_each(snapshot, note_key, &each), 0);
+	assert_int_equal(order.n, KEPT);
+	assert_int_equal(each.n, KEPT);
+	for (size_t i = 0; i < KEPT; i++) {
+		assert_true(order.keys[i] < KEPT && !seen[order.keys[i]]);
+		seen[order.keys[i]] = true;
+		if (on->kind->ordered)
+			assert_int_equal(order.keys[i], each.keys[i]);
+	}
+	return order;
+}
+
 typedef calm_status step_fn(calm_cursor *cursor, calm_key *key, void **value);
 
 static void assert_steps(step_fn *step, calm_cursor *cursor, uint64_t expected)
@@ -314,15 +338,14 @@ static void cursors(void **state)
 {
 	const struct suite *on = *state;
 	calm_map *map = suite_map(on, NULL, NULL);
-	struct order order = {.n = 0};
 	calm_cursor cursor;
 	calm_cursor other;
 	calm_key key = calm_word(0);
 	void *value = NULL;
 	fill(on, map, KEPT, 1);
 	calm_snapshot *snapshot = open_snapshot(map);
+	struct order order = order_of(on, snapshot);
 	assert_int_equal(calm_map_clear(map), CALM_OK);
-	assert_int_equal(calm_snapshot_each(snapshot, note_key, &order), 0);
 	assert_int_equal(calm_cursor_init(&cursor, snapshot), CALM_OK);
 	assert_int_equal(calm_cursor_init(&other, snapshot), CALM_OK);
 	assert_int_equal(calm_cursor_prev(&cursor, &key, &value), CALM_ABSENT);

@@ -19,6 +19,8 @@
  * however long one must stand still. Bounded: a fiber runs until it sleeps, spins or ends, but for
  * at most 3 preemptions at random steps; most known defects need one or two.
  *
+ * Or none of them: one fiber is frozen at a step of its own, to see who can go on without it.
+ *
  * A fiber that spins would hang a schedule under the latter two, so to pause is to let others go
  * first: until each of them pauses, sleeps or ends, or a change or preemption stirs them up.
  *
@@ -70,6 +72,7 @@ static struct {
 	const volatile void *waits[EXPLORE_FIBERS]; /* what a sleeping fiber waits for, or NULL */
 	uint32_t tick;
 	uint64_t slept;
+	bool frozen;
 	unsigned alone;                          /* pauses of explore_run's caller */
 	struct fiber fibers[EXPLORE_FIBERS + 1]; /* the last: explore_run's caller */
 	bool ready;
@@ -106,7 +109,8 @@ static unsigned choose(unsigned bits)
 /* Random places for the changes or preemptions; and random priorities above all those of changes. */
 static void draw_points(const struct explore_plan *plan)
 {
-	unsigned n = plan->policy == EXPLORE_UNIFORM ? 0 : (unsigned)below(EXPLORE_POINTS + 1);
+	bool none = plan->policy == EXPLORE_UNIFORM || plan->freeze_at != 0;
+	unsigned n = none ? 0 : (unsigned)below(EXPLORE_POINTS + 1);
 	for (unsigned i = 0; i < n; i++) {
 		struct point point = {1 + below(plan->horizon), i + 1};
 		unsigned at = i;
@@ -126,8 +130,11 @@ static void draw_points(const struct explore_plan *plan)
 /* When the policy wants to be asked again. */
 static void set_next(void)
 {
-	uint64_t next = sched.plan->policy == EXPLORE_UNIFORM ? sched.now + 1
-							      : sched.points[sched.point].step;
+	uint64_t next = sched.points[sched.point].step;
+	if (sched.plan->freeze_at != 0)
+		next = sched.frozen ? sched.now + sched.plan->patience : sched.plan->freeze_at;
+	else if (sched.plan->policy == EXPLORE_UNIFORM)
+		next = sched.now + 1;
 	sched.next = next < sched.plan->most ? next : sched.plan->most;
 }
 
@@ -185,9 +192,28 @@ _Noreturn static void end(enum explore_end how)
 	abort();
 }
 
+/* Fiber 0 goes on. */
+static void thaw(bool waited)
+{
+	sched.outcome->waited = waited;
+	sched.runnable |= 1;
+	sched.frozen = false;
+	sched.next = sched.plan->most;
+}
+
+static bool somebody_sleeps(void)
+{
+	for (unsigned i = 0; i < EXPLORE_FIBERS; i++)
+		if (sched.waits[i])
+			return true;
+	return false;
+}
+
 /* Lets one of the others run: the caller cannot, or has nothing to do. */
 static void go_elsewhere(const volatile void *address, const void *caller)
 {
+	if (sched.runnable == 0 && sched.frozen)
+		thaw(somebody_sleeps());
 	unsigned others = sched.runnable & ~sched.paused;
 	if (others == 0) {
 		others = sched.runnable & ~(1U << sched.current);
@@ -205,6 +231,22 @@ __attribute__((noinline)) static void decide(const volatile void *address, const
 	if (sched.now >= sched.plan->most)
 		end(EXPLORE_LIVELOCK);
 	unsigned to = sched.current;
+	if (sched.frozen) {
+		thaw(true);
+		go(0, address, caller);
+		return;
+	}
+	if (sched.plan->freeze_at != 0) {
+		if (to != 0) { /* fiber 0 ended before, or sleeps */
+			sched.next = sched.plan->most;
+			return;
+		}
+		sched.outcome->froze = sched.frozen = true;
+		sched.runnable &= ~1U;
+		set_next();
+		go_elsewhere(address, caller);
+		return;
+	}
 	if (sched.plan->policy == EXPLORE_UNIFORM) {
 		to = one_of(sched.runnable);
 	} else {
@@ -304,6 +346,11 @@ uint32_t explore_tick(void)
 	return ++sched.tick;
 }
 
+bool explore_frozen(void)
+{
+	return sched.frozen;
+}
+
 void explore_fail(const char *format, ...)
 {
 	struct explore_outcome *outcome = sched.outcome;
@@ -339,10 +386,7 @@ static void fiber_main(void)
 		threads_exit();
 	fiber_before(&sched);
 	sched.runnable &= ~(1U << sched.current);
-	bool sleepers = false;
-	for (unsigned i = 0; i < EXPLORE_FIBERS; i++)
-		sleepers |= sched.waits[i] != NULL;
-	if (sched.runnable == 0 && !sleepers)
+	if (sched.runnable == 0 && !sched.frozen && !somebody_sleeps())
 		end(EXPLORE_DONE);
 	go_elsewhere(NULL, NULL);
 	abort();
@@ -376,6 +420,7 @@ void explore_run(const struct explore_plan *plan, struct explore_outcome *outcom
 	sched.waking = 0;
 	sched.tick = 0;
 	sched.paused = 0;
+	sched.frozen = false;
 	sched.runnable = (1U << plan->fibers) - 1;
 	memset(sched.waits, 0, sizeof(sched.waits));
 	draw_points(plan);
@@ -383,7 +428,7 @@ void explore_run(const struct explore_plan *plan, struct explore_outcome *outcom
 		fiber_start(&sched.fibers[i], fiber_main);
 	set_next();
 	fiber_before(&sched);
-	go(choose(sched.runnable), NULL, NULL);
+	go(plan->freeze_at != 0 ? 0 : choose(sched.runnable), NULL, NULL);
 	fiber_after(&sched);
 	sched.next = NEVER;
 	outcome->steps = sched.now;

@@ -33,6 +33,12 @@ struct explore_plan {
 	uint64_t most;    /* more steps than this is a livelock */
 	bool exits;       /* threads begin with the schedule, and exit in it */
 	FILE *trace;      /* a line for each switch; or NULL */
+	/*
+	 * Not 0: no policy. Fiber 0 runs until it is about to make this step, and stands still until
+	 * the others have ended, or can do nothing more without it, or have made `patience` steps.
+	 */
+	uint64_t freeze_at;
+	uint64_t patience;
 };
 
 enum explore_end {
@@ -47,6 +53,8 @@ struct explore_outcome {
 	uint64_t steps;
 	uint64_t switches;
 	uint64_t print;    /* of who ran when: equal for equal schedules */
+	bool froze;        /* fiber 0 did not end before */
+	bool waited;       /* some other did not end while it stood */
 	char failure[400]; /* the first that was said, or how it ended; "": none */
 };
 
@@ -66,6 +74,8 @@ __attribute__((format(printf, 1, 2))) void explore_fail(const char *format, ...)
 uint32_t explore_tick(void);
 /* A place where others may run, as the accesses to shared memory are. */
 void explore_yield(void);
+/* Whether fiber 0 stands still (freeze_at). */
+bool explore_frozen(void);
 /* For the trace, if there is one. */
 __attribute__((format(printf, 1, 2))) void explore_note(const char *format, ...);
 
