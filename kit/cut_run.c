@@ -346,6 +346,7 @@ static calm_status make_map(struct kit_cut_session *session)
 		return status;
 	map_options.keys = plan->key_kind;
 	map_options.capacity = plan->capacity;
+	map_options.compact_at = plan->compact_at;
 	status = plan->kind->create(&session->map, &map_options);
 	if (status != CALM_OK)
 		return status;
@@ -532,7 +533,6 @@ calm_status kit_cut_run(const struct kit_cut_plan *plan, struct kit_cut_result *
 {
 	struct kit_cut_session *session;
 	const struct timespec nap = {.tv_nsec = 2000000};
-	uint64_t from = kit_now_ns();
 
 	*result = (struct kit_cut_result){0};
 	if (plan->ns == 0 && plan->writes == 0 && plan->traversals == 0)
@@ -540,6 +540,7 @@ calm_status kit_cut_run(const struct kit_cut_plan *plan, struct kit_cut_result *
 	calm_status status = kit_cut_session_start(&session, plan, false);
 	if (status != CALM_OK)
 		return status;
+	uint64_t from = kit_now_ns(); /* of what follows the preload */
 	while ((plan->ns == 0 || kit_now_ns() - from < plan->ns) &&
 	       (plan->writes == 0 || kit_cut_session_writes(session) < plan->writes) &&
 	       (plan->traversals == 0 || kit_cut_session_traversals(session) < plan->traversals) &&

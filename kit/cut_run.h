@@ -45,6 +45,7 @@ struct kit_cut_plan {
 	bool verbs;            /* writers use every verb and check its answers */
 	unsigned passes; /* of enum kit_pass, taken in turn; 0: SNAPSHOT and WALK where the kind can, else EACH */
 	size_t capacity;     /* of the map; 0: starts small and grows under load */
+	size_t compact_at;   /* as in calm_options */
 	uint64_t ns;         /* kit_cut_run ends after this time, */
 	uint64_t writes;     /* or so many writes past the preload, */
 	uint64_t traversals; /* or so many traversals, whichever of those not 0 comes first */

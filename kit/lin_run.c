@@ -182,6 +182,7 @@ static calm_status new_map(struct lin_run *run)
 	kit_lin_reset(run->lin);
 	options.keys = run->plan->key_kind;
 	options.capacity = run->plan->capacity;
+	options.compact_at = run->plan->compact_at;
 	return run->plan->kind->create(&run->map, &options);
 }
 

@@ -28,7 +28,8 @@ struct kit_lin_plan {
 	uint64_t ns;             /* no round begins after this time; 0: no limit */
 	bool zipf;               /* keys by zipf 0.99 instead of uniform */
 	uint64_t seed;
-	size_t capacity; /* of the map; 0: starts small and grows under load */
+	size_t capacity;   /* of the map; 0: starts small and grows under load */
+	size_t compact_at; /* as in calm_options */
 	unsigned mix[KIT_LIN_VERBS]; /* weights of the verbs; all 0: kit_lin_mix. A clear costs a look at every key */
 };
 

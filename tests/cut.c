@@ -25,6 +25,7 @@ static struct kit_cut_plan plan_for(const struct suite *on, unsigned writers, un
 		.walkers = walkers,
 		.delete_every = 4,
 		.verbs = true,
+		.compact_at = ENTRIES / 50,
 		.ns = RUN_NS * suite_number("CALM_TEST_SCALE", 1),
 		.seed = suite_seed(),
 	};
@@ -90,6 +91,7 @@ static void cut_few_entries(void **state)
 	struct kit_cut_plan plan = plan_for(*state, 4, 4);
 	plan.entries = 16;
 	plan.touched = 16;
+	plan.compact_at = 3;
 	plan.delete_every = 2;
 	is_exact(&plan);
 }

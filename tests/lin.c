@@ -32,6 +32,7 @@ static void is_linearizable(const struct suite *on, struct kit_lin_plan *plan)
 	plan->kind = on->kind;
 	plan->key_kind = on->keys;
 	plan->seed = suite_seed();
+	plan->compact_at = plan->keys <= FEW ? 2 : 32; /* deltamap: again and again */
 	plan->ops = ROUND / SUITE_SLOWER / plan->threads + 1;
 	plan->rounds = UINT64_MAX;
 	plan->ns = TEST_NS * suite_number("CALM_TEST_SCALE", 1);

@@ -382,6 +382,13 @@ static void do_reserve(struct run *run, size_t entries)
 	check(run);
 }
 
+static void do_compact(struct run *run)
+{
+	begin_call(run, "compact");
+	end_call(run, calm_deltamap_compact(run->map), suite_compacts(run->on));
+	check(run);
+}
+
 /* What needs no memory, whatever happens. */
 static void do_free(struct run *run)
 {
@@ -427,6 +434,7 @@ static void with_snapshots(struct run *run)
 			expect(differences > 0);
 	}
 	put(run, 3, UPDATE);
+	do_compact(run);
 	do_clear(run);
 	put(run, 3, STORE);
 	do_close(run, 0);
@@ -456,6 +464,9 @@ static void script(struct run *run)
 	take(run, 12, DELETE);
 	put(run, 2, STORE);
 	do_free(run);
+	do_compact(run);
+	take(run, 2, DELETE);
+	put(run, 2, STORE);
 	if (run->on->kind->snapshots)
 		with_snapshots(run);
 	for (uint64_t i = 12; i < KEYS; i += 7)
@@ -487,6 +498,7 @@ static bool run_once(struct run *run)
 	}
 	options.seed = 1;
 	options.capacity = 3;
+	options.compact_at = 5;
 	mallocs.left = run->nth;
 	mallocs.on_and_on = run->on_and_on;
 	mallocs.failed = 0;

@@ -440,9 +440,9 @@ static void do_clear(struct run *run)
 /* One verb. What costs O(keys) comes once in that many steps. */
 static void do_rare(struct run *run)
 {
-	static const char *const names[] = {"each", "walk",    "clear or drain",
-					    "size", "reserve", "read_wait"};
-	uint64_t which = below(run, 6);
+	static const char *const names[] = {"each",    "walk",      "clear or drain", "size",
+					    "reserve", "read_wait", "compact"};
+	uint64_t which = below(run, 7);
 	run->verb = names[which];
 	if (which == 0 || (which == 1 && run->on->kind->snapshots))
 		do_each(run, which == 1);
@@ -454,6 +454,8 @@ static void do_rare(struct run *run)
 		expect(calm_map_reserve(run->map, below(run, 2 * run->keys)) == CALM_OK);
 	else if (which == 5)
 		expect(calm_read_wait() == CALM_OK);
+	else if (which == 6)
+		expect(calm_deltamap_compact(run->map) == suite_compacts(run->on));
 }
 
 static void step(struct run *run)
@@ -510,6 +512,7 @@ static void episode(struct run *run, uint64_t steps)
 	run->now = (struct model){.size = 0};
 	options.seed = run->seed | 1;
 	options.capacity = below(run, 3) == 0 ? below(run, 2 * KEYS) : 0;
+	options.compact_at = below(run, 3) == 0 ? 0 : 1 + below(run, 40);
 	options.allocator = &run->heap.allocator;
 	if (run->counted) {
 		options.release = suite_item_release;

@@ -270,6 +270,12 @@ static inline calm_options suite_options(const struct suite *on)
 	return options;
 }
 
+/* What calm_deltamap_compact() says, with memory. */
+static inline calm_status suite_compacts(const struct suite *on)
+{
+	return strcmp(on->kind->name, "deltamap") == 0 ? CALM_OK : CALM_EUNSUPPORTED;
+}
+
 /* A map whose values are plain, or items of `items`; with malloc, or with `heap`. */
 static inline calm_map *suite_map(const struct suite *on, struct suite_items *items,
 				  struct suite_heap *heap)

@@ -324,6 +324,9 @@ static void act_rarely(struct actor *actor)
 	case 9:
 		act_each(actor, false);
 		break;
+	case 10:
+		suite_check(calm_deltamap_compact(torture->map) == suite_compacts(torture->on));
+		break;
 	default:
 		if (snapshots)
 			act_snapshot(actor, false);

@@ -46,10 +46,11 @@ typedef struct calm_options {
 	uint64_t seed;          /* of the hash; 0: a random one; fixed: repeatable, and floodable */
 	size_t snapshot_budget; /* bytes of history; past it the oldest snapshot is ousted; 0: none */
 	unsigned shards;        /* shardmap: 1 to 65536; 0: 32 */
+	size_t compact_at; /* deltamap: changed keys; 0: see there; SIZE_MAX: only when called for */
 } calm_options;
 
 /* clang-format off */
-#define CALM_OPTIONS_INIT {sizeof(calm_options), CALM_KEYS_WORD, 0, NULL, NULL, NULL, 0, 0, 0}
+#define CALM_OPTIONS_INIT {sizeof(calm_options), CALM_KEYS_WORD, 0, NULL, NULL, NULL, 0, 0, 0, 0}
 /* clang-format on */
 
 /*
@@ -109,8 +110,25 @@ CALM_API calm_status calm_shardmap_create(calm_map **out, const calm_options *op
  */
 CALM_API calm_status calm_cowmap_create(calm_map **out, const calm_options *options);
 
-/* A large immutable base and a small delta, merged while traversed; compacted in the background. */
+/*
+ * A large immutable base, dense and in order of hash, and what was changed since as marks over it in
+ * a hash table. Loads ask both; walks and snapshots merge both, as of one instant; progress is
+ * hashmap's. For large maps that are read and walked, and of which little changes at a time.
+ *
+ * Once options.compact_at keys are marked (0: 64, or a sixteenth of the base if that is more), the
+ * next base is made beside the old one, which then goes with its last traversal. Writers share that
+ * work, some microseconds each, and nobody waits for it; while it is under way there are two bases.
+ * Without memory for it the map goes on as it is. reserve and capacity make room for marks only. One
+ * address inside libcalm's own data serves as a mark and cannot be a value (CALM_EINVAL).
+ */
 CALM_API calm_status calm_deltamap_create(calm_map **out, const calm_options *options);
+
+/*
+ * Makes the next base now, of all that was changed before the call, in the calling thread, while
+ * others read and write on. What the map holds is the same after as before. OK; EINVAL; ENOMEM;
+ * EUNSUPPORTED: no deltamap. O(n).
+ */
+CALM_API calm_status calm_deltamap_compact(calm_map *map);
 
 /*
  * Frees a map; NULL is fine. Waits for the readers that were inside a section, then releases every
@@ -269,7 +287,7 @@ typedef struct calm_stats {
 	uint64_t hits;       /* syncmap: loads answered without the mutex; approximate */
 	uint64_t misses;     /* syncmap: operations that took the mutex to look in dirty */
 	uint64_t promotions; /* syncmap: dirty became the read-only table */
-	uint64_t copies;     /* of tables: syncmap's dirty, lockmap's snapshots, cowmap's writes */
+	uint64_t copies; /* of tables: syncmap's dirty, lockmap's snapshots, cowmap's writes, bases */
 	uint64_t copied_bytes; /* bytes of those copies */
 	uint64_t resizes;      /* tables grown or shrunk; treemap: leaves split or put together */
 

@@ -52,6 +52,16 @@ enum calm__rule {
 	RULE_TREE_PASS_AFTER_COPY,
 	RULE_TREE_ONE_EPOCH,
 	RULE_TREE_DRAIN_ORDER,
+	/* hashmap_write.c over a base, deltamap.c, deltamap_compact.c */
+	RULE_MARK_FIRST,      /* a get looks for a mark, and then loads the base */
+	RULE_BASE_IN_LOCK,    /* a writer loads the base inside the lock */
+	RULE_DELETE_MARKS,    /* a key that was marked stays marked when it is deleted */
+	RULE_TRIM_AGREES,     /* a mark goes only if it says what the base says */
+	RULE_TRIM_KEEPS,      /* and its value becomes the base's */
+	RULE_PUBLISH_IN_TURN, /* a base is not exchanged while a snapshot opens */
+	/* cowmap.c, shardmap.c */
+	RULE_COW_STAMP,       /* a snapshot's table and stamp are taken in one step */
+	RULE_SHARD_CLEAR_ALL, /* clear has all locks at once */
 	/* sync */
 	RULE_HORIZON,       /* history stays while a snapshot may see it */
 	RULE_WALKS_COUNT,   /* a walk that has not passed a place keeps it */

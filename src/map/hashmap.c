@@ -104,10 +104,9 @@ static bool may_read(struct calm__hashmap *map, struct calm__line *line, uint64_
 }
 
 /* Inside a section. */
-INLINE calm_status load_key(struct calm__hashmap *map, calm_key key, uint64_t hash, void **value,
-			    const bool bytes)
+INLINE calm_status load_key(struct calm__hashmap *map, struct calm__hash_table *table, calm_key key,
+			    uint64_t hash, void **value, const bool bytes)
 {
-	struct calm__hash_table *table = calm__hashmap_table(map);
 	unsigned turn = 0;
 	for (;;) {
 		struct calm__line *line = calm__bucket(table, hash);
@@ -141,6 +140,14 @@ INLINE calm_status load_key(struct calm__hashmap *map, calm_key key, uint64_t ha
 	}
 }
 
+calm_status calm__hashmap_find(struct calm__hashmap *map, struct calm__hash_table *table,
+			       calm_key key, uint64_t hash, void **value)
+{
+	return map->base.keys.kind == CALM_KEYS_BYTES
+		       ? load_key(map, table, key, hash, value, true)
+		       : load_key(map, table, key, hash, value, false);
+}
+
 /* Everything that is rare: in a section already, locked, moved, overflowed, changed meanwhile. */
 __attribute__((noinline)) static calm_status load_slowly(const struct calm_map *base, calm_key key,
 							 uint64_t hash, void **value)
@@ -148,9 +155,7 @@ __attribute__((noinline)) static calm_status load_slowly(const struct calm_map *
 	struct calm__hashmap *map = calm__hashmap_of(base);
 	struct calm__self *self = calm__self();
 	calm__enter(self);
-	calm_status status = base->keys.kind == CALM_KEYS_BYTES
-				     ? load_key(map, key, hash, value, true)
-				     : load_key(map, key, hash, value, false);
+	calm_status status = calm__hashmap_find(map, calm__hashmap_table(map), key, hash, value);
 	calm__leave(self);
 	return status;
 }
@@ -213,17 +218,14 @@ static size_t load_many(const struct calm_map *base, size_t n, const calm_key ke
 	struct calm__self *self = calm__self();
 	uint64_t hashes[AHEAD] = {0};
 	size_t ok = 0;
-	bool bytes = base->keys.kind == CALM_KEYS_BYTES;
 	calm__enter(self);
 	for (size_t i = 0; i < n + AHEAD; i++) {
 		if (i >= AHEAD) {
 			size_t done = i - AHEAD;
 			uint64_t hash = hashes[done % AHEAD];
 			if (found[done] == CALM_OK)
-				found[done] = bytes ? load_key(map, keys[done], hash, &values[done],
-							       true)
-						    : load_key(map, keys[done], hash, &values[done],
-							       false);
+				found[done] = calm__hashmap_find(map, calm__hashmap_table(map),
+								 keys[done], hash, &values[done]);
 			ok += found[done] == CALM_OK;
 		}
 		if (i >= n)
@@ -234,202 +236,6 @@ static size_t load_many(const struct calm_map *base, size_t n, const calm_key ke
 	}
 	calm__leave(self);
 	return ok;
-}
-
-/* ---- writes ---- */
-
-/* What a write may find, under the lock, that it must get before. */
-enum need {
-	NEED_NOTHING,
-	NEED_RECORD,  /* for a byte key that is not there */
-	NEED_LINE,    /* a chunk of overflow lines for the table */
-	NEED_HISTORY, /* a log segment with room for the bucket */
-	NEED_AGAIN,   /* the map was cleared: nothing, but begin again */
-};
-
-struct attempt {
-	struct calm__write *write;
-	struct calm__record *record; /* made for the key, until it is used */
-	calm_status status;
-	struct calm__hash_table *table; /* NEED_LINE's */
-	uint64_t entries;               /* NEED_HISTORY's */
-};
-
-/* Under the lock, with nothing changed yet. *saves: an image must be saved, and has room. */
-INLINE enum need look_ahead(struct calm__hashmap *map, const struct calm__self *self,
-			    const struct calm__locked *locked, struct attempt *attempt, bool *saves)
-{
-	*saves = calm__bucket_needs_image(map, locked);
-	if (likely(!*saves))
-		return NEED_NOTHING;
-	attempt->entries = calm__bucket_room(locked);
-	return calm__history_room(&map->history, self, attempt->entries) ? NEED_NOTHING
-									 : NEED_HISTORY;
-}
-
-INLINE enum need write_locked(struct calm__hashmap *map, struct calm__self *self,
-			      const struct calm__locked *locked, calm_key key,
-			      struct attempt *attempt, const bool bytes)
-{
-	struct calm__write *write = attempt->write;
-	struct calm__slot hit;
-	struct calm__slot hole;
-	calm__bucket_find(&map->base.keys, locked, key, bytes, &hit, &hole);
-	bool present = hit.line != NULL;
-	/* order: none - changed under the lock. */
-	write->previous = present ? load_relaxed(&hit.line->slots[hit.at].value) : NULL;
-	enum calm__effect effect = calm__decide(write, present, write->previous, &attempt->status);
-	uint32_t extension = 0;
-	enum need need = NEED_NOTHING;
-	bool saves = false;
-	if (effect == CALM__PUT && !present) {
-		if (bytes && !attempt->record)
-			need = NEED_RECORD;
-		else if (unlikely(!hole.line) &&
-			 (extension = calm__pool_take(locked->table, self)) == 0)
-			need = NEED_LINE;
-	}
-	if (need == NEED_NOTHING && effect != CALM__LEAVE)
-		need = look_ahead(map, self, locked, attempt, &saves);
-	if (effect == CALM__LEAVE || unlikely(need != NEED_NOTHING)) {
-		attempt->table = locked->table;
-		calm__unlock_bucket(locked, locked->header);
-		if (extension != 0)
-			calm__pool_give(locked->table, self, extension);
-		return need;
-	}
-
-	if (!rule(IMAGE_FIRST))
-		calm__bucket_stamp(locked);
-	if (unlikely(saves))
-		calm__bucket_save(map, self, locked);
-	if (rule(STAMP_FIRST))
-		calm__bucket_stamp(locked);
-	struct calm__unlinked unlinked = {0};
-	uint64_t header;
-	if (present) {
-		header = calm__bucket_change(map, locked, &hit, effect, write->value, &unlinked,
-					     bytes);
-	} else {
-		uint64_t stored = bytes ? (uint64_t)(uintptr_t)attempt->record : calm_key_word(key);
-		header = calm__bucket_bind(map, locked, &hole, extension, stored, write->value,
-					   bytes);
-		attempt->record = NULL;
-	}
-	if (!rule(STAMP_FIRST))
-		calm__bucket_stamp(locked);
-	calm__unlock_bucket(locked, header);
-	if (present)
-		calm__bucket_displace(map, self, locked, &unlinked, write->previous);
-	if (!present || effect == CALM__REMOVE) {
-		int64_t count = calm__stripes_add(&locked->table->generation->count, self,
-						  present ? -1 : 1);
-		if (unlikely((count & (int64_t)(locked->table->tally - 1)) == 0))
-			calm__hashmap_look(map, locked->table);
-	}
-	return NEED_NOTHING;
-}
-
-INLINE enum need write_once(struct calm__hashmap *map, struct calm__self *self, calm_key key,
-			    uint64_t hash, struct attempt *attempt, const bool bytes)
-{
-	struct calm__hash_table *table = calm__hashmap_table(map);
-	calm__prefetch_to_write(calm__bucket(table, hash));
-	/* order: hash.next acquire <- calm__hashmap_start(): the table. */
-	if (unlikely(load_acquire(&table->next) != NULL))
-		calm__hashmap_help(map, self, table, hash);
-	uint64_t epoch = 0;
-	if (!rule(EPOCH_IN_LOCK))
-		epoch = calm__snaps_now(&map->snaps);
-	struct calm__locked locked = calm__lock_bucket(table, hash);
-	if (rule(EPOCH_IN_LOCK))
-		epoch = calm__snaps_now(&map->snaps);
-	locked.epoch = epoch;
-	if (unlikely(!calm__still_current(map, locked.table))) {
-		calm__unlock_bucket(&locked, locked.header);
-		return NEED_AGAIN;
-	}
-	return write_locked(map, self, &locked, key, attempt, bytes);
-}
-
-/* Outside all sections and locks. False: no memory. */
-static bool provide(struct calm__hashmap *map, struct calm__self *self, enum need need,
-		    calm_key key, uint64_t hash, struct attempt *attempt)
-{
-	switch (need) {
-	case NEED_RECORD:
-		attempt->record = calm__record_new(&map->base.heap, key, hash);
-		return attempt->record != NULL;
-	case NEED_HISTORY:
-		calm__history_keep_budget(&map->base, &map->history);
-		return calm__history_grow(&map->history, self, attempt->entries);
-	case NEED_LINE:
-	case NEED_NOTHING:
-	case NEED_AGAIN:
-		break;
-	}
-	return true;
-}
-
-/* As often as it takes, with whatever it needs. */
-INLINE calm_status write_until_done(struct calm__hashmap *map, calm_key key, uint64_t hash,
-				    struct calm__write *write, const bool bytes)
-{
-	struct calm__self *self = calm__self();
-	struct attempt attempt = {.write = write};
-	enum need need;
-	bool provided;
-	do {
-		if ((bytes || map->base.release) && !calm__displace_reserve(self, 2, 2)) {
-			provided = false;
-			break;
-		}
-		calm__enter(self);
-		need = write_once(map, self, key, hash, &attempt, bytes);
-		/* The table of a chunk that lacks is there only in the section. */
-		provided = need != NEED_LINE || calm__pool_grow(map, attempt.table);
-		calm__leave(self);
-		if (need == NEED_NOTHING)
-			break;
-		provided = provided && provide(map, self, need, key, hash, &attempt);
-	} while (provided);
-	if (attempt.record)
-		calm__record_free(&map->base.heap, attempt.record);
-	return provided ? attempt.status : CALM_ENOMEM;
-}
-
-__attribute__((noinline)) static calm_status write_slowly(struct calm__hashmap *map, calm_key key,
-							  uint64_t hash, struct calm__write *write)
-{
-	return map->base.keys.kind == CALM_KEYS_BYTES
-		       ? write_until_done(map, key, hash, write, true)
-		       : write_until_done(map, key, hash, write, false);
-}
-
-/* The first attempt; it stands alone so that all of it lies in registers. */
-INLINE calm_status write_key(struct calm__hashmap *map, calm_key key, uint64_t hash,
-			     struct calm__write *write, const bool bytes)
-{
-	struct calm__self *self = calm__self();
-	struct attempt attempt = {.write = write};
-	if ((bytes || unlikely(map->base.release)) && unlikely(!calm__displace_reserve(self, 2, 2)))
-		return CALM_ENOMEM;
-	calm__enter(self);
-	enum need need = write_once(map, self, key, hash, &attempt, bytes);
-	calm__leave(self);
-	return likely(need == NEED_NOTHING) ? attempt.status : write_slowly(map, key, hash, write);
-}
-
-static calm_status write_word(struct calm_map *base, calm_key key, struct calm__write *write)
-{
-	return write_key(calm__hashmap_of(base), key,
-			 calm__hash_word(calm_key_word(key), base->keys.seed), write, false);
-}
-
-static calm_status write_bytes(struct calm_map *base, calm_key key, struct calm__write *write)
-{
-	return write_key(calm__hashmap_of(base), key,
-			 calm__hash_bytes(key.data, key.size, base->keys.seed), write, true);
 }
 
 /* ---- the rest ---- */
@@ -450,14 +256,14 @@ static uint64_t size(const struct calm_map *base)
 	return count;
 }
 
-static void stats(const struct calm_map *base, calm_stats *out)
+void calm__hashmap_stats(const struct calm_map *base, calm_stats *out)
 {
 	struct calm__hashmap *map = calm__hashmap_of(base);
 	out->history_bytes = calm__history_kept(&map->history);
 	out->oldest_snapshot_ns = calm__snaps_oldest_ns(&map->snaps);
 }
 
-static void destroy(struct calm_map *base)
+void calm__hashmap_destroy(struct calm_map *base)
 {
 	struct calm__hashmap *map = calm__hashmap_of(base);
 	calm__generation_free(map, map->current);
@@ -470,15 +276,29 @@ static void destroy(struct calm_map *base)
 
 #define KIND(loads, writes)                                                                   \
 	{                                                                                     \
-		.name = "hashmap", .destroy = destroy, .load = (loads), .write = (writes),    \
-		.clear = calm__hashmap_clear, .size = size, .reserve = calm__hashmap_reserve, \
-		.each = each, .stats = stats, .check = calm__hashmap_check,                   \
-		.load_many = load_many, .apply = calm__hashmap_apply,                         \
-		.drain = calm__hashmap_drain, .walk = calm__hashmap_walk,                     \
-		.snapshots = &calm__hashmap_snapshots,                                        \
+		.name = "hashmap", .destroy = calm__hashmap_destroy, .load = (loads),         \
+		.write = (writes), .clear = calm__hashmap_clear, .size = size,                \
+		.reserve = calm__hashmap_reserve, .each = each, .stats = calm__hashmap_stats, \
+		.check = calm__hashmap_check, .load_many = load_many,                         \
+		.apply = calm__hashmap_apply, .drain = calm__hashmap_drain,                   \
+		.walk = calm__hashmap_walk, .snapshots = &calm__hashmap_snapshots,            \
 	}
-static const struct calm__kind word_kind = KIND(load_word, write_word);
-static const struct calm__kind bytes_kind = KIND(load_bytes, write_bytes);
+static const struct calm__kind word_kind = KIND(load_word, calm__hashmap_write_word);
+static const struct calm__kind bytes_kind = KIND(load_bytes, calm__hashmap_write_bytes);
+
+calm_status calm__hashmap_init(struct calm__hashmap *map, size_t capacity)
+{
+	calm__snaps_init(&map->snaps);
+	calm__history_init(&map->history, &map->base.heap, &map->snaps);
+	/* order: none - nobody else has the map yet. */
+	store_relaxed(&map->least, capacity);
+	map->current = calm__generation_new(map, capacity, 1);
+	if (!map->current)
+		return CALM_ENOMEM;
+	/* order: none - nobody else has the map yet. */
+	store_relaxed(&map->table, load_relaxed(&map->current->table));
+	return CALM_OK;
+}
 
 calm_status calm_hashmap_create(calm_map **out, const calm_options *options)
 {
@@ -488,19 +308,11 @@ calm_status calm_hashmap_create(calm_map **out, const calm_options *options)
 					   sizeof(struct calm__hashmap));
 	if (status != CALM_OK)
 		return status;
-	struct calm__hashmap *map = calm__hashmap_of(base);
-	size_t capacity = options ? options->capacity : 0;
-	calm__snaps_init(&map->snaps);
-	calm__history_init(&map->history, &base->heap, &map->snaps);
-	/* order: none - nobody else has the map yet. */
-	store_relaxed(&map->least, capacity);
-	map->current = calm__generation_new(map, capacity, 1);
-	if (!map->current) {
+	status = calm__hashmap_init(calm__hashmap_of(base), options ? options->capacity : 0);
+	if (status != CALM_OK) {
 		calm__map_free(base);
-		return CALM_ENOMEM;
+		return status;
 	}
-	/* order: none - nobody else has the map yet. */
-	store_relaxed(&map->table, load_relaxed(&map->current->table));
 	*out = base;
 	return CALM_OK;
 }

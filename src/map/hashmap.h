@@ -108,7 +108,8 @@ struct calm__generation {
 	uint64_t displaced; /* cleared: what was bound at positions below has been displaced, */
 	bool all_displaced; /* or everything */
 	struct calm__generation *orphan; /* the next that could not be retired for want of memory */
-	char apart[96];
+	struct calm__bed *bed;           /* what lies under it; NULL but in a deltamap */
+	char apart[88];
 	struct calm__stripes count;
 };
 
@@ -124,6 +125,7 @@ struct calm__hashmap {
 	struct calm__generation *orphans;
 	uint64_t refreshed; /* stamps of positions below were refreshed last */
 	shared_u64 least;   /* entries asked for: it does not shrink below */
+	bool layered;    /* its generations have beds: a deltamap's */
 };
 
 /* Loads are const to the user. */
@@ -228,6 +230,22 @@ void calm__table_each(struct calm__hash_table *table,
 /* The bits of the smallest table with room for so many; more than that: no memory could hold it. */
 unsigned calm__table_bits(uint64_t entries);
 
+/* ---- the whole: hashmap.c ---- */
+
+/* What is left to do for a map that was just made. OK, ENOMEM. */
+calm_status calm__hashmap_init(struct calm__hashmap *map, size_t capacity);
+void calm__hashmap_destroy(struct calm_map *base);
+void calm__hashmap_stats(const struct calm_map *base, calm_stats *out);
+/* A key's binding, or mark, in a table or those it is moving to. OK, ABSENT. Inside a section. */
+calm_status calm__hashmap_find(struct calm__hashmap *map, struct calm__hash_table *table,
+			       calm_key key, uint64_t hash, void **value);
+/* ---- writes: hashmap_write.c ---- */
+
+calm_status calm__hashmap_write_word(struct calm_map *base, calm_key key,
+				     struct calm__write *write);
+calm_status calm__hashmap_write_bytes(struct calm_map *base, calm_key key,
+				      struct calm__write *write);
+
 /* ---- locking ---- */
 
 struct calm__locked {
@@ -318,7 +336,8 @@ calm_status calm__hashmap_apply(struct calm_map *base, size_t n, const calm_chan
 struct calm__hash_snapshot {
 	struct calm_snapshot base;
 	struct calm__generation *generation;
-	shared_u64 size; /* + 1, once counted */
+	struct calm__base *under; /* NULL but in a deltamap */
+	shared_u64 size;          /* + 1, once counted */
 };
 
 extern const struct calm__snapshot_kind calm__hashmap_snapshots;

@@ -12,6 +12,7 @@
  * Everything that can fail comes first: records before the locks; overflow lines, room for images
  * and room to displace with the locks held, and if something lacks all locks are given back.
  */
+#include "map/hashmap_base.h"
 #include "map/hashmap_bucket.h"
 
 #include <stdlib.h>
@@ -22,7 +23,8 @@ struct item {
 	size_t index;
 	struct calm__record *record; /* made for its key, until it is used */
 	struct calm__unlinked unlinked;
-	void *previous; /* the value that is displaced, if unlinked.value */
+	void *previous;           /* the value that is displaced, if unlinked.value */
+	struct calm__below below; /* bound: the base's binding that is displaced */
 };
 
 /* One bucket, with the items from first to end. */
@@ -30,8 +32,9 @@ struct target {
 	struct calm__locked locked; /* its header as the next change finds it */
 	size_t first;
 	size_t end;
-	int64_t added;
-	uint32_t spare; /* overflow lines, linked: enough */
+	int64_t added;    /* bindings; over a base, marks, */
+	int64_t bindings; /* and this is what they add */
+	uint32_t spare;   /* overflow lines, linked: enough */
 	bool saves;
 };
 
@@ -52,6 +55,12 @@ struct batch {
 static bool of_bytes(const struct batch *batch)
 {
 	return batch->map->base.keys.kind == CALM_KEYS_BYTES;
+}
+
+/* Whether the map's bindings are marks over a base. */
+static bool is_over(const struct batch *batch)
+{
+	return batch->map->layered;
 }
 
 static uint64_t hash_of(const struct batch *batch, const struct target *target)
@@ -111,7 +120,7 @@ static bool take_spares(struct batch *batch, struct target *target)
 {
 	uint64_t inserts = 0;
 	for (size_t i = target->first; i < target->end; i++)
-		inserts += !batch->changes[batch->items[i].index].remove;
+		inserts += is_over(batch) || !batch->changes[batch->items[i].index].remove;
 	unsigned occupied = calm__line_occupied(target->locked.header);
 	if (inserts + (unsigned)__builtin_popcount(occupied) <= CALM__SLOTS)
 		return true;
@@ -180,6 +189,22 @@ static bool reserve(struct batch *batch)
 
 /* ---- the changes ---- */
 
+/* Over a base, what is removed is marked as gone. *value: the mark. */
+static enum calm__effect change_over(struct batch *batch, struct target *target, struct item *item,
+				     calm_key key, bool marked, void **value)
+{
+	if (!marked)
+		item->below = calm__base_find(batch->map,
+					      calm__base_of(target->locked.table->generation), key,
+					      item->hash);
+	bool was = marked ? item->previous != CALM__GONE : item->below.bound;
+	bool removes = batch->changes[item->index].remove;
+	target->bindings += !removes - was;
+	if (removes)
+		*value = CALM__GONE;
+	return !removes || was ? CALM__PUT : CALM__LEAVE;
+}
+
 static void change(struct batch *batch, struct target *target, struct item *item)
 {
 	struct calm__hashmap *map = batch->map;
@@ -187,16 +212,20 @@ static void change(struct batch *batch, struct target *target, struct item *item
 	struct calm__slot hit;
 	struct calm__slot hole;
 	struct calm__locked *locked = &target->locked;
+	void *value = wanted->value;
 	locked->hash = item->hash; /* any of the bucket's */
 	calm__bucket_find(&map->base.keys, locked, wanted->key, of_bytes(batch), &hit, &hole);
-	if (hit.line) {
-		/* order: none - changed under the lock. */
-		item->previous = load_relaxed(&hit.line->slots[hit.at].value);
-		locked->header = calm__bucket_change(
-			map, locked, &hit, wanted->remove ? CALM__REMOVE : CALM__PUT, wanted->value,
-			&item->unlinked, of_bytes(batch));
-		target->added -= wanted->remove;
-	} else if (!wanted->remove) {
+	bool present = hit.line != NULL;
+	/* order: none - changed under the lock. */
+	item->previous = present ? load_relaxed(&hit.line->slots[hit.at].value) : NULL;
+	enum calm__effect effect = wanted->remove ? CALM__REMOVE : CALM__PUT;
+	if (is_over(batch))
+		effect = change_over(batch, target, item, wanted->key, present, &value);
+	if (present && effect != CALM__LEAVE) {
+		locked->header = calm__bucket_change(map, locked, &hit, effect, value,
+						     &item->unlinked, of_bytes(batch));
+		target->added -= effect == CALM__REMOVE;
+	} else if (effect == CALM__PUT) {
 		uint32_t extension = hole.line ? 0 : target->spare;
 		if (extension != 0)
 			/* order: none - nobody else has it. */
@@ -205,8 +234,8 @@ static void change(struct batch *batch, struct target *target, struct item *item
 		uint64_t stored = of_bytes(batch) ? (uint64_t)(uintptr_t)item->record
 						  : calm_key_word(wanted->key);
 		item->record = NULL;
-		locked->header = calm__bucket_bind(map, locked, &hole, extension, stored,
-						   wanted->value, of_bytes(batch));
+		locked->header = calm__bucket_bind(map, locked, &hole, extension, stored, value,
+						   of_bytes(batch));
 		target->added++;
 	}
 	/* order: hash.publish release -> load_key(): a get that began before looks again. */
@@ -239,12 +268,20 @@ static void settle(struct batch *batch)
 {
 	for (size_t i = 0; i < batch->buckets; i++) {
 		struct target *target = &batch->targets[i];
-		for (size_t k = target->first; k < target->end; k++)
+		struct calm__generation *generation = target->locked.table->generation;
+		for (size_t k = target->first; k < target->end; k++) {
+			struct item *item = &batch->items[k];
 			calm__bucket_displace(batch->map, batch->self, &target->locked,
-					      &batch->items[k].unlinked, batch->items[k].previous);
+					      &item->unlinked, item->previous);
+			if (item->below.bound)
+				calm__base_displace(batch->map, batch->self, &item->below,
+						    target->locked.epoch);
+		}
 		if (target->added != 0)
-			calm__stripes_add(&target->locked.table->generation->count, batch->self,
-					  target->added);
+			calm__stripes_add(&generation->count, batch->self, target->added);
+		if (target->bindings != 0)
+			calm__stripes_add(&generation->bed->bindings, batch->self,
+					  target->bindings);
 	}
 	give_spares(batch);
 	calm__hashmap_look(batch->map, batch->targets[0].locked.table);
@@ -295,7 +332,7 @@ static bool make_items(struct batch *batch)
 		struct item *item = &batch->items[i];
 		item->index = i;
 		item->hash = calm__key_hash(&base->keys, batch->changes[i].key);
-		if (!of_bytes(batch) || batch->changes[i].remove)
+		if (!of_bytes(batch) || (batch->changes[i].remove && !is_over(batch)))
 			continue;
 		item->record = calm__record_new(&base->heap, batch->changes[i].key, item->hash);
 		if (!item->record)

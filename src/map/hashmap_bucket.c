@@ -66,6 +66,19 @@ void calm__bucket_save_overflow(struct calm__hash_table *table, const struct cal
 	image->vacant = vacant;
 }
 
+void calm__bucket_copy(struct calm__hash_table *table, const struct calm__line *bucket,
+		       uint64_t header, struct calm__entry *to)
+{
+	for (const struct calm__line *line = bucket; line; line = next_line(table, line)) {
+		/* order: none - changed under the lock. */
+		uint64_t own = line == bucket ? header : load_relaxed(&line->header);
+		for (unsigned left = calm__line_occupied(own); left; left &= left - 1)
+			memcpy(to++, &line->slots[__builtin_ctz(left)], sizeof(*to));
+		if (!(header & LINE_OVERFLOW))
+			return;
+	}
+}
+
 uint64_t calm__bucket_unchain(struct calm__hash_table *table, struct calm__line *bucket,
 			      uint32_t number, uint64_t header)
 {

@@ -121,6 +121,9 @@ INLINE bool calm__bucket_needs_image(struct calm__hashmap *map, const struct cal
 /* Entries in the bucket and in what overflowed. */
 uint64_t calm__bucket_count(struct calm__hash_table *table, const struct calm__line *bucket,
 			    uint64_t header);
+/* Copies them. */
+void calm__bucket_copy(struct calm__hash_table *table, const struct calm__line *bucket,
+		       uint64_t header, struct calm__entry *to);
 /* Slots of what overflowed. */
 uint64_t calm__bucket_overflow_slots(struct calm__hash_table *table,
 				     const struct calm__line *bucket);

@@ -19,6 +19,7 @@
  *
  * Rejected: deleting the bindings one by one in one epoch, which is one step for snapshots only.
  */
+#include "map/hashmap_base.h"
 #include "map/hashmap_bucket.h"
 
 struct calm__generation *calm__generation_new(struct calm__hashmap *map, uint64_t capacity,
@@ -30,6 +31,12 @@ struct calm__generation *calm__generation_new(struct calm__hashmap *map, uint64_
 	struct calm__hash_table *table = calm__table_make(map, calm__table_bits(capacity),
 							  generation, epoch, false);
 	if (!table) {
+		calm__heap_free(&map->base.heap, generation, sizeof(*generation));
+		return NULL;
+	}
+	generation->bed = map->layered ? calm__bed_new(map) : NULL;
+	if (map->layered && !generation->bed) {
+		calm__table_unmake(map, table);
 		calm__heap_free(&map->base.heap, generation, sizeof(*generation));
 		return NULL;
 	}
@@ -92,6 +99,25 @@ static void free_bucket(struct calm__hash_table *table, struct calm__line *line,
 		each_slot(ending, table, line, free_slot);
 }
 
+/* The base's values that are the generation's still; before its marks are freed. */
+static void free_base(const struct ending *ending, struct calm__hash_table *table)
+{
+	struct calm_map *base = &ending->map->base;
+	const struct calm__generation *generation = ending->generation;
+	if (!generation->bed || !base->release)
+		return;
+	const struct calm__dense *dense = calm__base_of(generation)->dense;
+	for (size_t i = calm__dense_from(dense, &base->keys, generation->displaced);
+	     i < dense->count; i++) {
+		uint64_t stored = dense->entries[i].key;
+		void *mark;
+		if (calm__hashmap_find(ending->map, table, calm__key_of(&base->keys, stored),
+				       calm__stored_hash(&base->keys, stored),
+				       &mark) == CALM_ABSENT)
+			base->release(dense->entries[i].value, base->context);
+	}
+}
+
 static bool cares(const struct calm__hashmap *map)
 {
 	return map->base.release || map->base.keys.kind == CALM_KEYS_BYTES;
@@ -103,8 +129,11 @@ void calm__generation_free(struct calm__hashmap *map, struct calm__generation *g
 	struct calm__hash_table *table = load_relaxed(&generation->table);
 	struct calm__hash_table *next = load_relaxed(&table->next);
 	struct ending ending = {map, NULL, generation, 0};
-	if (cares(map) && !generation->all_displaced)
+	if (cares(map) && !generation->all_displaced) {
+		free_base(&ending, table);
 		calm__table_each(table, free_bucket, &ending);
+	}
+	calm__bed_free(map, generation->bed);
 	if (next)
 		calm__table_unmake(map, next);
 	calm__table_unmake(map, table);
@@ -154,6 +183,39 @@ static void displace_slot(const struct ending *ending, struct calm__hash_table *
 	}
 }
 
+/* The base's bindings that a bucket has no mark of, from `displaced` on: how many at most. */
+static uint64_t count_base(const struct ending *ending, uint64_t last)
+{
+	const struct calm__generation *generation = ending->generation;
+	const struct calm__keys *keys = &ending->map->base.keys;
+	if (!generation->bed || !ending->map->base.release)
+		return 0;
+	const struct calm__dense *dense = calm__base_of(generation)->dense;
+	return calm__dense_to(dense, keys, last) -
+	       calm__dense_from(dense, keys, generation->displaced);
+}
+
+static void displace_base(const struct ending *ending, struct calm__locked *locked, uint64_t last)
+{
+	const struct calm__keys *keys = &ending->map->base.keys;
+	if (count_base(ending, last) == 0)
+		return;
+	const struct calm__dense *dense = calm__base_of(ending->generation)->dense;
+	size_t end = calm__dense_to(dense, keys, last);
+	for (size_t i = calm__dense_from(dense, keys, ending->generation->displaced); i < end;
+	     i++) {
+		uint64_t stored = dense->entries[i].key;
+		struct calm__below below = {true, dense->entries[i].value, dense->births[i]};
+		struct calm__slot hit;
+		struct calm__slot hole;
+		locked->hash = calm__stored_hash(keys, stored);
+		calm__bucket_find(keys, locked, calm__key_of(keys, stored),
+				  keys->kind == CALM_KEYS_BYTES, &hit, &hole);
+		if (!hit.line)
+			calm__base_displace(ending->map, ending->self, &below, ending->death);
+	}
+}
+
 /* The bucket at `displaced`. False: no memory, it stays the generation's. */
 static bool displace_bucket(const struct ending *ending, struct calm__hash_table *table)
 {
@@ -161,14 +223,16 @@ static bool displace_bucket(const struct ending *ending, struct calm__hash_table
 	struct calm__locked locked = calm__lock_bucket(table, generation->displaced);
 	/* order: none - a snapshot that opens now sees nothing of it. */
 	uint64_t targets = load_relaxed(&ending->map->snaps.open) + 1;
-	uint64_t n = 2 * calm__bucket_count(locked.table, locked.line, locked.header);
+	uint64_t last = calm__place_last(calm__bucket_place(locked.table, generation->displaced));
+	uint64_t n = 2 * calm__bucket_count(locked.table, locked.line, locked.header) +
+		     count_base(ending, last);
 	targets = targets < n ? targets : n;
 	bool has_room = n + CALM__BLOCK_ITEMS * targets <= UINT32_MAX / 4 &&
 			calm__displace_reserve(ending->self, (uint32_t)n, (uint32_t)targets);
 	if (has_room) {
 		each_slot(ending, locked.table, locked.line, displace_slot);
-		uint64_t place = calm__bucket_place(locked.table, generation->displaced);
-		generation->displaced = calm__place_last(place) + 1;
+		displace_base(ending, &locked, last);
+		generation->displaced = last + 1;
 		generation->all_displaced = generation->displaced == 0;
 	}
 	calm__unlock_bucket(&locked, locked.header);
@@ -195,9 +259,10 @@ static void displace_all(const struct ending *ending)
  * Puts an empty generation in the current one's place; with a snapshot, keeps what was there as of
  * that moment. NULL: no memory.
  */
-static struct calm__generation *take_place(struct calm__hashmap *map, struct calm__snap *snap,
-					   uint64_t bytes)
+static struct calm__generation *take_place(struct calm__hashmap *map,
+					   struct calm__hash_snapshot *keeps)
 {
+	struct calm__snap *snap = keeps ? &keeps->base.snap : NULL;
 	/* The stamps of the empty table may be too old, not too young. */
 	/* order: none - a hint. */
 	struct calm__generation *fresh = calm__generation_new(map, load_relaxed(&map->least),
@@ -209,12 +274,19 @@ static struct calm__generation *take_place(struct calm__hashmap *map, struct cal
 	fresh->number = old->number + 1;
 	map->current = fresh;
 	if (snap && !rule(DRAIN_ORDER))
-		calm__snap_open(&map->snaps, snap, bytes);
+		calm__snap_open(&map->snaps, snap, sizeof(*keeps));
 	/* order: hash.table sc -> calm__hashmap_table(), calm__still_current(): the empty table,
 	 * before the drain's epoch. */
 	swap_sc(&map->table, load_relaxed(&fresh->table));
 	if (snap && rule(DRAIN_ORDER))
-		calm__snap_open(&map->snaps, snap, bytes);
+		calm__snap_open(&map->snaps, snap, sizeof(*keeps));
+	if (keeps) {
+		/* The map's reference becomes the snapshot's. */
+		keeps->generation = old;
+		keeps->under = calm__base_hold(old);
+	}
+	if (old->bed)
+		calm__base_replaced(map, calm__base_of(old));
 	calm__unlock(&map->turn);
 	return old;
 }
@@ -224,7 +296,7 @@ calm_status calm__hashmap_clear(struct calm_map *base)
 	struct calm__hashmap *map = calm__hashmap_of(base);
 	struct calm__self *self = calm__self();
 	calm__enter(self);
-	struct calm__generation *old = take_place(map, NULL, 0);
+	struct calm__generation *old = take_place(map, NULL);
 	if (old) {
 		struct ending ending = {map, self, old, calm__snaps_now(&map->snaps)};
 		/* order: none - snapshots that open from now on do not see it. */
@@ -242,14 +314,11 @@ calm_status calm__hashmap_drain(struct calm_map *base, struct calm_snapshot **ou
 	struct calm_snapshot *snapshot = calm__snapshot_new(base);
 	if (!snapshot)
 		return CALM_ENOMEM;
-	struct calm__generation *old = take_place(map, &snapshot->snap,
-						  sizeof(struct calm__hash_snapshot));
+	struct calm__generation *old = take_place(map, (struct calm__hash_snapshot *)snapshot);
 	if (!old) {
 		calm__snapshot_free(snapshot);
 		return CALM_ENOMEM;
 	}
-	/* The map's reference becomes the snapshot's. */
-	((struct calm__hash_snapshot *)snapshot)->generation = old;
 	struct calm__self *self = calm__self();
 	struct ending ending = {map, self, old, snapshot->snap.stamp + 1};
 	calm__enter(self);

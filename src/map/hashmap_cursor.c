@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The calm authors */
 /*
- * Cursors on hashmap's snapshots. The order is that of calm__compare_entries, which does not depend
+ * Cursors on hashmap's snapshots. The order is that of calm__entry_compare, which does not depend
  * on how the table is divided at the moment, so a cursor needs to know only where it stands: before
  * or after an entry, by its hash and key.
  *
@@ -20,7 +20,7 @@ static int side(const struct calm__hashmap *map, const struct calm_cursor *curso
 	struct calm__entry at = {cursor->state[KEY], NULL};
 	if (cursor->state[WHERE] == AT_START)
 		return 1;
-	int order = calm__compare_entries(map, entry, &at);
+	int order = calm__entry_compare(&map->base.keys, entry, &at);
 	if (order != 0)
 		return order;
 	return cursor->state[WHERE] == BEFORE ? 1 : -1;
@@ -36,7 +36,7 @@ static const struct calm__entry *nearest(const struct calm__hashmap *map,
 		const struct calm__entry *entry = &batch->entries[i];
 		if ((side(map, cursor, entry) > 0) != forward)
 			continue;
-		int order = best ? calm__compare_entries(map, entry, best) : 0;
+		int order = best ? calm__entry_compare(&map->base.keys, entry, best) : 0;
 		if (!best || (forward ? order < 0 : order > 0))
 			best = entry;
 	}

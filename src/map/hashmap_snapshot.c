@@ -17,11 +17,12 @@
 
 /* What a snapshot kept goes. By one thread, once. */
 static void leave(struct calm__hashmap *map, struct calm__snap *snap,
-		  struct calm__generation *generation)
+		  struct calm__generation *generation, struct calm__base *under)
 {
 	struct calm__self *self = calm__self();
 	calm__enter(self);
 	calm__snap_leave(&map->snaps, snap, self, &map->base);
+	calm__base_leave(map, under);
 	calm__generation_drop(map, self, generation);
 	calm__leave(self);
 	calm__history_trim(&map->history, false);
@@ -30,15 +31,16 @@ static void leave(struct calm__hashmap *map, struct calm__snap *snap,
 static void dispose(struct calm_snapshot *base)
 {
 	struct calm__hash_snapshot *snapshot = (struct calm__hash_snapshot *)base;
-	leave(calm__hashmap_of(base->map), &base->snap, snapshot->generation);
+	leave(calm__hashmap_of(base->map), &base->snap, snapshot->generation, snapshot->under);
 }
 
 /*
- * The current generation, kept. Under turn, in a section that began before it was taken: what is
- * released at a section's end may open a snapshot. EBUSY: a snapshot is too old for one more; ENOMEM.
+ * The current generation and what lies under it, kept. Under turn, in a section that began before it
+ * was taken: what is released at a section's end may open a snapshot. EBUSY: a snapshot is too old for
+ * one more; ENOMEM.
  */
 static calm_status prepare(struct calm__hashmap *map, struct calm__self *self,
-			   struct calm__generation **generation)
+			   struct calm__generation **generation, struct calm__base **under)
 {
 	/* order: none - it changes under turn, but for closes, which only raise it. */
 	if (calm__snaps_now(&map->snaps) - load_relaxed(&map->snaps.horizon) >= STAMP_QUARTER)
@@ -47,6 +49,7 @@ static calm_status prepare(struct calm__hashmap *map, struct calm__self *self,
 		return CALM_ENOMEM;
 	*generation = map->current;
 	(*generation)->refs++;
+	*under = calm__base_hold(*generation);
 	return CALM_OK;
 }
 
@@ -59,8 +62,8 @@ static calm_status open_snapshot(struct calm_map *base, struct calm_snapshot **o
 	struct calm__self *self = calm__self();
 	calm__enter(self);
 	calm__lock(&map->turn);
-	calm_status status = prepare(map, self,
-				     &((struct calm__hash_snapshot *)snapshot)->generation);
+	struct calm__hash_snapshot *own = (struct calm__hash_snapshot *)snapshot;
+	calm_status status = prepare(map, self, &own->generation, &own->under);
 	if (status == CALM_OK)
 		calm__snap_open(&map->snaps, &snapshot->snap, sizeof(struct calm__hash_snapshot));
 	calm__unlock(&map->turn);
@@ -79,11 +82,12 @@ int calm__hashmap_walk(struct calm_map *base, calm_visit_fn *visit, void *contex
 {
 	struct calm__hashmap *map = calm__hashmap_of(base);
 	struct calm__view view = {.map = map};
+	struct calm__base *under;
 	struct calm__snap snap;
 	struct calm__self *self = calm__self();
 	calm__enter(self);
 	calm__lock(&map->turn);
-	calm_status status = prepare(map, self, &view.generation);
+	calm_status status = prepare(map, self, &view.generation, &under);
 	if (status == CALM_OK)
 		calm__snap_open_walk(&map->snaps, &snap);
 	calm__unlock(&map->turn);
@@ -91,8 +95,9 @@ int calm__hashmap_walk(struct calm_map *base, calm_visit_fn *visit, void *contex
 	if (status != CALM_OK)
 		return (int)status;
 	view.stamp = snap.stamp;
+	view.under = under;
 	int result = calm__visit_units(&view, visit, context, &snap);
-	leave(map, &snap, view.generation);
+	leave(map, &snap, view.generation, under);
 	return result;
 }
 
@@ -100,9 +105,9 @@ int calm__hashmap_walk(struct calm_map *base, calm_visit_fn *visit, void *contex
 
 struct calm__view calm__view_of(const struct calm_snapshot *base)
 {
-	return (struct calm__view){calm__hashmap_of(base->map),
-				   ((const struct calm__hash_snapshot *)base)->generation,
-				   base->snap.stamp};
+	const struct calm__hash_snapshot *own = (const struct calm__hash_snapshot *)base;
+	return (struct calm__view){calm__hashmap_of(base->map), own->generation, base->snap.stamp,
+				   own->under};
 }
 
 static calm_status load(struct calm_snapshot *base, calm_key key, void **value)
@@ -129,11 +134,23 @@ static int each(struct calm_snapshot *base, calm_visit_fn *visit, void *context)
 	return result;
 }
 
+struct count {
+	const struct calm__keys *keys;
+	const struct calm__dense *under; /* NULL: nothing */
+	uint64_t n;
+};
+
+/* A binding is one more; a mark, what it changes. */
 static int count_one(calm_key key, void *value, void *context)
 {
-	(void)key;
-	(void)value;
-	++*(uint64_t *)context;
+	struct count *count = context;
+	if (!count->under) {
+		count->n++;
+		return 0;
+	}
+	bool was = calm__dense_find(count->under, count->keys, key,
+				    calm__key_hash(count->keys, key)) != CALM__NOWHERE;
+	count->n += (uint64_t)(value != CALM__GONE) - was;
 	return 0;
 }
 
@@ -145,14 +162,17 @@ static uint64_t size(struct calm_snapshot *base)
 	if (known > 0)
 		return known - 1;
 	struct calm__view view = calm__view_of(base);
-	uint64_t count = 0;
+	struct count count = {&base->map->keys, view.under ? view.under->dense : NULL, 0};
+	if (view.under)
+		count.n = view.under->dense->count;
+	view.under = NULL;
 	if (!calm__snap_use(&base->snap))
 		return 0;
 	if (calm__visit_units(&view, count_one, &count, NULL) == 0)
 		/* order: none - as above. */
-		store_relaxed(&snapshot->size, count + 1);
+		store_relaxed(&snapshot->size, count.n + 1);
 	calm__snapshot_done(base);
-	return count;
+	return count.n;
 }
 
 const struct calm__snapshot_kind calm__hashmap_snapshots = {

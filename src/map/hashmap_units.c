@@ -8,7 +8,7 @@
  * into the middle of, it filters by hash.
  *
  * Order: a walk's is by unit, and within one by slot; a cursor's is by hash, then key, which does not
- * depend on the units.
+ * depend on the units. Over a base, both are by hash, then key.
  *
  * Invariant: entries are copied out in a section, then it is left, and they are visited. What they
  * point to stays while the snapshot is open: records and values are displaced by birth and death.
@@ -17,6 +17,7 @@
 
 #include "map/hashmap_bucket.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- batches ---- */
@@ -40,6 +41,35 @@ static bool widen(struct calm__hashmap *map, struct calm__batch *batch, size_t n
 	batch->entries = wide;
 	batch->room = batch->n + n;
 	return true;
+}
+
+/* ---- order ---- */
+
+static uint64_t hash_of(const struct calm__hashmap *map, const struct calm__entry *entry)
+{
+	return calm__stored_hash(&map->base.keys, entry->key);
+}
+
+static int compare_entries(const void *a, const void *b, void *keys)
+{
+	return calm__entry_compare(keys, a, b);
+}
+
+void calm__sort_entries(const struct calm__hashmap *map, struct calm__entry *entries, size_t n)
+{
+	if (n > 8) {
+		qsort_r(entries, n, sizeof(*entries), compare_entries,
+			(void *)(uintptr_t)&map->base.keys);
+		return;
+	}
+	for (size_t i = 1; i < n; i++) {
+		struct calm__entry entry = entries[i];
+		size_t at = i;
+		for (; at > 0 && calm__entry_compare(&map->base.keys, &entry, &entries[at - 1]) < 0;
+		     at--)
+			entries[at] = entries[at - 1];
+		entries[at] = entry;
+	}
 }
 
 /* ---- units ---- */
@@ -178,8 +208,104 @@ INLINE enum taken read_unit(const struct calm__view *view, uint64_t position,
 	}
 }
 
-calm_status calm__read_unit(const struct calm__view *view, uint64_t position,
-			    struct calm__batch *batch)
+/* ---- marks over a base ---- */
+
+/* A base is read in pieces of so many of its buckets, if the marks over it are rarer. */
+#define PIECE_BITS 4
+
+/* Ends the unit that was read last where the base's piece ends that a position is in. */
+static void cut_unit(const struct calm__dense *dense, uint64_t position, struct calm__batch *batch)
+{
+	unsigned bits = dense->bits > PIECE_BITS ? dense->bits - PIECE_BITS : 0;
+	uint64_t first = bits > 0 ? position >> (64 - bits) << (64 - bits) : 0;
+	uint64_t last = first | (bits > 0 ? UINT64_MAX >> bits : UINT64_MAX);
+	/* Both begin with some bits of the position, and end where these do. */
+	batch->first = first > batch->first ? first : batch->first;
+	batch->last = last < batch->last ? last : batch->last;
+}
+
+/* Drops from the last unit's entries, which begin at `from`, those outside of [first, last]. */
+__attribute__((noinline)) static void filter(const struct calm__hashmap *map,
+					     struct calm__batch *batch, size_t from, uint64_t first,
+					     uint64_t last)
+{
+	size_t n = from;
+	for (size_t i = from; i < batch->n; i++) {
+		uint64_t hash = hash_of(map, &batch->entries[i]);
+		if (hash >= first && hash <= last)
+			batch->entries[n++] = batch->entries[i];
+	}
+	batch->n = n;
+}
+
+/*
+ * Merges k marks, in order, which lie at the end of the room, with the base's entries from i to end.
+ * What is put has passed as many marks and entries, so no mark is overwritten before it is read.
+ */
+static size_t merge(const struct calm__view *view, struct calm__entry *to,
+		    const struct calm__entry *mark, size_t k, size_t i, size_t end)
+{
+	const struct calm__keys *keys = &view->map->base.keys;
+	const struct calm__dense *dense = view->under->dense;
+	const struct calm__entry *entries = dense->entries;
+	struct calm__entry *put = to;
+	for (const struct calm__entry *marks_end = mark + k; mark < marks_end; mark++) {
+		struct calm__entry one = *mark;
+		size_t near = calm__dense_from(dense, keys, calm__stored_hash(keys, one.key));
+		if (near > i) {
+			memcpy(put, entries + i, (near - i) * sizeof(*put));
+			put += near - i;
+			i = near;
+		}
+		int order = 1;
+		for (; i < end; i++) {
+			order = calm__entry_compare(keys, &entries[i], &one);
+			if (order >= 0)
+				break;
+			*put++ = entries[i];
+		}
+		i += i < end && order == 0;
+		if (one.value != CALM__GONE)
+			*put++ = one;
+	}
+	memcpy(put, entries + i, (end - i) * sizeof(*put));
+	return (size_t)(put - to) + (end - i);
+}
+
+/*
+ * The last unit's entries, which begin at `from`, are marks: makes bindings of them and the base's, of
+ * those with hashes from `first` on; position: one in the unit. NEEDS_ROOM: for *n, and the unit is as if it had not been read.
+ */
+__attribute__((noinline)) static enum taken lay_over(const struct calm__view *view,
+						     struct calm__batch *batch, size_t from,
+						     uint64_t first, uint64_t position, size_t *n)
+{
+	const struct calm__keys *keys = &view->map->base.keys;
+	const struct calm__dense *dense = view->under->dense;
+	cut_unit(dense, position, batch);
+	first = first > batch->first ? first : batch->first;
+	filter(view->map, batch, from, first, batch->last);
+	size_t i = calm__dense_from(dense, keys, first);
+	size_t end = calm__dense_to(dense, keys, batch->last);
+	size_t k = batch->n - from;
+	*n = k + end - i;
+	if (batch->room - from < *n) {
+		batch->n = from;
+		return NEEDS_ROOM;
+	}
+	struct calm__entry *to = batch->entries + from;
+	struct calm__entry *marks = to + (end - i);
+	calm__sort_entries(view->map, to, k);
+	memmove(marks, to, k * sizeof(*marks));
+	batch->n = from + merge(view, to, marks, k, i, end);
+	return TAKEN;
+}
+
+/* ---- a unit, a key ---- */
+
+/* A unit, of bindings or, if they lie over a base that is not asked, of marks. */
+static calm_status read_marks(const struct calm__view *view, uint64_t position,
+			      struct calm__batch *batch)
 {
 	struct calm__self *self = calm__self();
 	size_t n = 0;
@@ -195,12 +321,41 @@ calm_status calm__read_unit(const struct calm__view *view, uint64_t position,
 	}
 }
 
+calm_status calm__read_unit(const struct calm__view *view, uint64_t position,
+			    struct calm__batch *batch)
+{
+	size_t n;
+	for (;;) {
+		calm_status status = read_marks(view, position, batch);
+		if (status != CALM_OK || !view->under)
+			return status;
+		if (lay_over(view, batch, 0, 0, position, &n) == TAKEN)
+			return CALM_OK;
+		if (!widen(view->map, batch, n))
+			return CALM_ENOMEM;
+	}
+}
+
+/* What a base says of a key that has no mark, or a mark of a key that is not bound. */
+static calm_status read_below(const struct calm__view *view, calm_key key, uint64_t hash,
+			      calm_status status, struct calm__entry *entry)
+{
+	const struct calm__dense *dense = view->under->dense;
+	if (status == CALM_OK)
+		return entry->value != CALM__GONE ? CALM_OK : CALM_ABSENT;
+	size_t i = calm__dense_find(dense, &view->map->base.keys, key, hash);
+	if (i == CALM__NOWHERE)
+		return CALM_ABSENT;
+	*entry = dense->entries[i];
+	return CALM_OK;
+}
+
 calm_status calm__read_key(const struct calm__view *view, calm_key key, uint64_t hash,
 			   struct calm__entry *entry)
 {
 	struct calm__batch batch;
 	calm__batch_begin(&batch);
-	calm_status status = calm__read_unit(view, hash, &batch);
+	calm_status status = read_marks(view, hash, &batch);
 	if (status == CALM_OK) {
 		status = CALM_ABSENT;
 		for (size_t i = 0; i < batch.n && status == CALM_ABSENT; i++) {
@@ -208,49 +363,14 @@ calm_status calm__read_key(const struct calm__view *view, calm_key key, uint64_t
 			if (calm__key_is(&view->map->base.keys, entry->key, key, hash))
 				status = CALM_OK;
 		}
+		if (view->under)
+			status = read_below(view, key, hash, status, entry);
 	}
 	calm__batch_end(view->map, &batch);
 	return status;
 }
 
-/* ---- order ---- */
-
-static uint64_t hash_of(const struct calm__hashmap *map, const struct calm__entry *entry)
-{
-	return calm__stored_hash(&map->base.keys, entry->key);
-}
-
-static int compare_keys(const struct calm__hashmap *map, uint64_t a, uint64_t b)
-{
-	if (map->base.keys.kind == CALM_KEYS_WORD)
-		return (a > b) - (a < b);
-	const struct calm__record *left = calm__record_of(a);
-	const struct calm__record *right = calm__record_of(b);
-	uint32_t common = left->size < right->size ? left->size : right->size;
-	int order = memcmp(left->bytes, right->bytes, common);
-	return order != 0 ? order : (left->size > right->size) - (left->size < right->size);
-}
-
-int calm__compare_entries(const struct calm__hashmap *map, const struct calm__entry *a,
-			  const struct calm__entry *b)
-{
-	uint64_t left = hash_of(map, a);
-	uint64_t right = hash_of(map, b);
-	return left != right ? (left < right ? -1 : 1) : compare_keys(map, a->key, b->key);
-}
-
 /* ---- the whole ---- */
-
-/* Drops from the last unit's entries, which begin at `from`, those before a position. */
-static void filter(const struct calm__hashmap *map, struct calm__batch *batch, size_t from,
-		   uint64_t position)
-{
-	size_t n = from;
-	for (size_t i = from; i < batch->n; i++)
-		if (hash_of(map, &batch->entries[i]) >= position)
-			batch->entries[n++] = batch->entries[i];
-	batch->n = n;
-}
 
 /* What is asked for before its turn comes: buckets, which lie in a row, and what overflowed from them. */
 #define BUCKETS_AHEAD 96
@@ -313,13 +433,19 @@ static enum taken fill(const struct calm__view *view, struct calm__batch *batch,
 	batch->n = 0;
 	calm__enter(self);
 	while (*more) {
-		fill_plain(view, batch, next);
+		if (likely(!view->under))
+			fill_plain(view, batch, next);
 		size_t from = batch->n;
 		taken = read_unit(view, *next, batch, n);
 		if (taken != TAKEN)
 			break;
-		if (unlikely(batch->first < *next))
-			filter(view->map, batch, from, *next);
+		if (unlikely(view->under != NULL)) {
+			taken = lay_over(view, batch, from, *next, *next, n);
+			if (taken != TAKEN)
+				break;
+		} else if (unlikely(batch->first < *next)) {
+			filter(view->map, batch, from, *next, batch->last);
+		}
 		*next = batch->last + 1;
 		*more = *next != 0;
 	}

@@ -7,7 +7,7 @@
 #ifndef CALM_MAP_HASHMAP_UNITS_H
 #define CALM_MAP_HASHMAP_UNITS_H
 
-#include "map/hashmap.h"
+#include "map/hashmap_base.h"
 
 #define CALM__BATCH 256
 
@@ -26,6 +26,8 @@ struct calm__view {
 	struct calm__hashmap *map;
 	struct calm__generation *generation;
 	uint64_t stamp;
+	const struct calm__base
+		*under; /* what lies under the bindings; NULL: nothing, or not asked */
 };
 
 struct calm__view calm__view_of(const struct calm_snapshot *base);
@@ -39,7 +41,10 @@ static inline void calm__batch_begin(struct calm__batch *batch)
 
 void calm__batch_end(struct calm__hashmap *map, struct calm__batch *batch);
 
-/* The unit that a position is in, all of it, in no order. OK, ENOMEM. */
+/*
+ * The unit that a position is in, all of it, in no order but that of calm__entry_compare if there is a
+ * base. OK, ENOMEM.
+ */
 calm_status calm__read_unit(const struct calm__view *view, uint64_t position,
 			    struct calm__batch *batch);
 
@@ -47,9 +52,8 @@ calm_status calm__read_unit(const struct calm__view *view, uint64_t position,
 calm_status calm__read_key(const struct calm__view *view, calm_key key, uint64_t hash,
 			   struct calm__entry *entry);
 
-/* By hash, then by key: the order of a cursor. */
-int calm__compare_entries(const struct calm__hashmap *map, const struct calm__entry *a,
-			  const struct calm__entry *b);
+/* In order of calm__entry_compare. */
+void calm__sort_entries(const struct calm__hashmap *map, struct calm__entry *entries, size_t n);
 
 /*
  * Every binding once. 0, what visit returned, ENOMEM. passes: NULL, or the walk that may say how

@@ -335,17 +335,21 @@ static calm_status clear(struct calm_map *base)
 	struct cleared *cleared = empty_tables(map);
 	if (!cleared)
 		return CALM_ENOMEM;
-	for (uint32_t i = 0; i < map->n; i++)
+	for (uint32_t i = 0; i < map->n && rule(SHARD_CLEAR_ALL); i++)
 		calm__lock(&map->shards[i].lock);
 	for (uint32_t i = 0; i < map->n; i++) {
 		struct shard *shard = &map->shards[i];
+		if (!rule(SHARD_CLEAR_ALL))
+			calm__lock(&shard->lock);
 		struct calm__table *old = shard->table;
 		shard->table = cleared->tables[i];
 		cleared->tables[i] = old;
 		cleared->bytes += old->bytes;
 		count_locked(shard);
+		if (!rule(SHARD_CLEAR_ALL))
+			calm__unlock(&shard->lock);
 	}
-	for (uint32_t i = 0; i < map->n; i++)
+	for (uint32_t i = 0; i < map->n && rule(SHARD_CLEAR_ALL); i++)
 		calm__unlock(&map->shards[i].lock);
 	if (!map->cares) {
 		release_cleared(cleared, base);

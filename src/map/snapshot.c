@@ -74,7 +74,7 @@ void calm__snapshots_keep_budget(struct calm_map *map, struct calm__snaps *snaps
 uint64_t calm__history_kept(struct calm__history *history)
 {
 	/* order: none - a budget is kept to the image, not to the byte. */
-	return calm__history_bytes(history) +
+	return calm__history_bytes(history) + load_relaxed(&history->held) +
 	       load_relaxed(&history->snaps->dead) * sizeof(struct calm__retired);
 }
 

@@ -103,6 +103,7 @@ struct calm__history {
 	uint64_t levels; /* bit b: there may be images of places of b bits */
 	uint64_t after;  /* bytes that the last compaction left */
 	shared_u64 gone; /* bytes of images that nobody needs any more */
+	shared_u64 held; /* bytes that are there for snapshots only and are no images; the map's */
 
 	struct calm__lock spare_lock;
 	struct calm__segment *spares;

@@ -287,6 +287,10 @@ static void play_act(unsigned fiber, struct act act)
 	case 'V':
 		act_live_walk(fiber);
 		break;
+	case 'M':
+		if (calm_deltamap_compact(stage.map) != CALM_OK)
+			explore_fail("a compaction failed");
+		break;
 	case '(':
 		calm_read_begin();
 		self->depth++;

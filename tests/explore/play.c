@@ -178,6 +178,7 @@ bool play_applies(const struct kit_kind *kind, const struct scenario *scenario)
 	calm_change change = {.key = act_key(0), .remove = true};
 	bool applies = !(scenario->flags & PLAY_APPLY) ||
 		       calm_map_apply(map, 1, &change) != CALM_EUNSUPPORTED;
+	applies &= !(scenario->flags & PLAY_COMPACTS) || calm_deltamap_compact(map) == CALM_OK;
 	(void)calm_map_destroy(map);
 	const struct edges *edges = edges_of(kind);
 	return applies && !(scenario->flags & PLAY_GROWS && edges->grow_count == 0) &&
@@ -276,8 +277,10 @@ static void set_map_up(const struct kit_kind *kind, const struct scenario *scena
 		calm_snapshot_close(snapshot);
 	}
 	last.walked = draw(4) == 0;
-	if (last.walked)
+	if (last.walked) {
 		(void)calm_map_each(stage.map, see, NULL);
+		(void)calm_deltamap_compact(stage.map); /* of the kinds that can */
+	}
 }
 
 static void set_up(const struct kit_kind *kind, const struct scenario *scenario,

@@ -13,6 +13,7 @@
  *	N open a snapshot  E read it with each  G with loads  K with a cursor  Q close it
  *	n e g k q  the same with a second one
  *	P calm_map_walk  V calm_map_each
+ *	M calm_deltamap_compact
  *	( ) a read section  O the fiber's sections end with its thread  F calm_read_wait
  */
 #ifndef TESTS_EXPLORE_PLAY_H
@@ -31,7 +32,8 @@ enum play_flags {
 	PLAY_SHRINKS = 8,   /* the next deletes make it shrink */
 	PLAY_EXITS = 16,    /* the threads begin and end with their programs */
 	PLAY_BUDGET = 32,   /* a snapshot_budget of one byte */
-	PLAY_RELEASES = 64  /* values are always to be released; else in half of the schedules */
+	PLAY_RELEASES = 64, /* values are always to be released; else in half of the schedules */
+	PLAY_COMPACTS = 128 /* for kinds that compact */
 };
 
 struct scenario {

@@ -74,6 +74,21 @@ const struct scenario scenarios[] = {
 	{"cut-exits", SNAPSHOTS | PLAY_EXITS, 2, WRITES, {"N E Q", "* *", "* *"}},
 	{"budget", SNAPSHOTS | PLAY_BUDGET, 2, WRITES, {"N E E", "n S0 e q", "* *"}},
 
+	/* The next base is made meanwhile. */
+	{"compact", PLAY_COMPACTS, 2, WRITES, {"M", "* L0", "* L1"}},
+	{"compact-load", PLAY_COMPACTS, 1, WRITES, {"M S0 M", "L0 L0", NULL}},
+	{"compact-delete", PLAY_COMPACTS, 1, WRITES, {"M", "S0 D0 L0", "* M L0"}},
+	{"compact-compare", PLAY_COMPACTS, 1, WRITES, {"M M", "C0 X0 C0", "C0 I0"}},
+	{"compact-clear", PLAY_COMPACTS, 3, WRITES, {"M L0", "S0 Z S1 L0", "* L1"}},
+	{"compact-cut", SNAPSHOTS | PLAY_COMPACTS, 2, WRITES, {"N E G Q", "M * M", "* *"}},
+	{"compact-walk", SNAPSHOTS | PLAY_COMPACTS, 3, WRITES, {"P", "* M", "* *"}},
+	{"compact-drain", SNAPSHOTS | PLAY_COMPACTS, 3, WRITES, {"R L0", "* M *", "N E Q"}},
+	{"compact-releases",
+	 SNAPSHOTS | PLAY_COMPACTS | PLAY_RELEASES,
+	 2,
+	 WRITES,
+	 {"N E G Q", "* M * F", "* M"}},
+
 	/* Many keys in one step. */
 	{"apply", PLAY_APPLY, 3, WRITES, {"A0 L1", "A1 L0", "* B0"}},
 	{"cut-apply", PLAY_APPLY | SNAPSHOTS, 3, WRITES, {"N E E Q", "A0 B1", "* *"}},
