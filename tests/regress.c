@@ -277,6 +277,35 @@ static void update_returns_what_its_callback_does(void **state)
 	assert_int_equal(calm_map_destroy(map), CALM_OK);
 }
 
+/*
+ * treemap: a batch that names a key several times, and then another, in a leaf without room for both
+ * was cut at the first key again and again.
+ */
+static void a_key_several_times_in_a_batch(void **state)
+{
+	(void)state;
+	calm_map *map = NULL;
+	calm_change changes[] = {{.key = calm_word(5), .value = (void *)1},
+				 {.key = calm_word(5), .value = (void *)2},
+				 {.key = calm_word(5), .value = (void *)3},
+				 {.key = calm_word(500), .value = (void *)4}};
+	void *value = NULL;
+	assert_int_equal(calm_treemap_create(&map, NULL), CALM_OK);
+	alarm(10);
+	for (uint64_t i = 1; i <= 256; i++)
+		assert_int_equal(calm_map_store(map, calm_word(1000 * i), NULL), CALM_OK);
+	for (uint64_t i = 1; i <= 256; i++) {
+		changes[0].key = changes[1].key = changes[2].key = calm_word(1000 * i - 1);
+		changes[3].key = calm_word(1000 * i + 1);
+		assert_int_equal(calm_map_apply(map, 4, changes), CALM_OK);
+	}
+	alarm(0);
+	assert_int_equal(calm_map_size(map), 3 * 256);
+	assert_int_equal(calm_map_load(map, calm_word(999), &value), CALM_OK);
+	assert_ptr_equal(value, (void *)3);
+	assert_int_equal(calm_map_destroy(map), CALM_OK);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -289,6 +318,7 @@ int main(void)
 		cmocka_unit_test(a_cleared_table_goes_at_once),
 		cmocka_unit_test(capacity_outlives_the_first_writes),
 		cmocka_unit_test(update_returns_what_its_callback_does),
+		cmocka_unit_test(a_key_several_times_in_a_batch),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

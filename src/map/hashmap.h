@@ -125,7 +125,7 @@ struct calm__hashmap {
 	struct calm__generation *orphans;
 	uint64_t refreshed; /* stamps of positions below were refreshed last */
 	shared_u64 least;   /* entries asked for: it does not shrink below */
-	bool layered;    /* its generations have beds: a deltamap's */
+	bool layered;       /* its generations have beds: a deltamap's */
 };
 
 /* Loads are const to the user. */

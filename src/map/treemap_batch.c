@@ -181,22 +181,47 @@ static bool have_all(struct batch *batch)
 	return false;
 }
 
+static bool same_key(const struct batch *batch, size_t i, size_t k)
+{
+	return compare_keys(batch->map, key_at(batch, i), key_at(batch, k)) == 0;
+}
+
 /*
- * Cuts at the first key of the items that lack room, and at each half leaf of them; what lies between
- * two cuts then fits, or is cut again. One key alone needs room as any write does.
+ * Of the items that lack room, one from i on that begins another key than the first's: the first of
+ * i's own, or of the next. There is one before cut_to if the last has another key.
+ */
+static size_t next_key(const struct batch *batch, size_t i)
+{
+	while (i > batch->cut_from && same_key(batch, i, i - 1))
+		i--;
+	if (i == batch->cut_from)
+		do
+			i++;
+		while (i < batch->cut_to && same_key(batch, i, i - 1));
+	return i;
+}
+
+/*
+ * Cuts at the first key of the items that lack room, and at another at each half leaf of them. What
+ * lies between two cuts has fewer keys, and fits or is cut again; one key alone needs room as any
+ * write does.
  */
 static bool cut(struct batch *batch)
 {
 	size_t step = (batch->cut_to - batch->cut_from) / 2;
-	if (compare_keys(batch->map, key_at(batch, batch->cut_from),
-			 key_at(batch, batch->cut_to - 1)) == 0)
-		return calm__tree_split(batch->map, key_at(batch, batch->cut_from), false) ==
-		       CALM_OK;
+	calm_key first = key_at(batch, batch->cut_from);
+	if (same_key(batch, batch->cut_from, batch->cut_to - 1))
+		return calm__tree_split(batch->map, first, false) == CALM_OK;
 	if (step > CALM__LEAF / 2)
 		step = CALM__LEAF / 2;
-	for (size_t i = batch->cut_from; i < batch->cut_to; i += step)
-		if (calm__tree_split(batch->map, key_at(batch, i), true) != CALM_OK)
+	if (calm__tree_split(batch->map, first, true) != CALM_OK)
+		return false;
+	for (size_t i = batch->cut_from + step; i < batch->cut_to; i += step) {
+		size_t at = next_key(batch, i);
+		if (at < batch->cut_to &&
+		    calm__tree_split(batch->map, key_at(batch, at), true) != CALM_OK)
 			return false;
+	}
 	return true;
 }
 
