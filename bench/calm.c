@@ -5,11 +5,13 @@
  * no inlined verb.
  */
 #include "bench/adapter.h"
+#include "bench/engine.h"
+#include "bench/text.h"
 #include "kit/kinds.h"
 
 #include <calm/snapshot.h>
 
-#include <string.h>
+#include <stdlib.h>
 
 static void *create(const struct bench_subject *subject, size_t capacity)
 {
@@ -17,7 +19,7 @@ static void *create(const struct bench_subject *subject, size_t capacity)
 	calm_map *map = NULL;
 
 	options.capacity = capacity;
-	options.keys = subject->ordered ? CALM_KEYS_BYTES : CALM_KEYS_WORD;
+	options.keys = subject->key_size > 0 ? CALM_KEYS_BYTES : CALM_KEYS_WORD;
 	return subject->kind->create(&map, &options) == CALM_OK ? map : NULL;
 }
 
@@ -39,37 +41,109 @@ static uint64_t bytes(void *map)
 	return stats.bytes;
 }
 
-BENCH_INLINE bool get(void *map, void *thread, uint64_t key, uint64_t *value)
+BENCH_INLINE bool get(void *map, void *thread, calm_key key, uint64_t *value)
 {
 	void *found;
 
 	(void)thread;
-	if (calm_map_load(map, calm_word(key), &found) != CALM_OK)
+	if (calm_map_load(map, key, &found) != CALM_OK)
 		return false;
 	*value = (uint64_t)(uintptr_t)found;
 	return true;
 }
 
-BENCH_INLINE bool put(void *map, void *thread, uint64_t key, uint64_t value)
+BENCH_INLINE bool put(void *map, void *thread, calm_key key, uint64_t value)
 {
 	(void)thread;
-	return calm_map_store(map, calm_word(key), (void *)(uintptr_t)value) == CALM_OK;
+	return calm_map_store(map, key, (void *)(uintptr_t)value) == CALM_OK;
 }
 
-BENCH_INLINE bool insert(void *map, void *thread, uint64_t key, uint64_t value)
+BENCH_INLINE bool insert(void *map, void *thread, calm_key key, uint64_t value)
 {
 	(void)thread;
-	return calm_map_load_or_store(map, calm_word(key), (void *)(uintptr_t)value, NULL) ==
-	       CALM_OK;
+	return calm_map_load_or_store(map, key, (void *)(uintptr_t)value, NULL) == CALM_OK;
 }
 
-BENCH_INLINE bool erase(void *map, void *thread, uint64_t key)
+BENCH_INLINE bool erase(void *map, void *thread, calm_key key)
 {
 	(void)thread;
-	return calm_map_delete(map, calm_word(key)) == CALM_OK;
+	return calm_map_delete(map, key) == CALM_OK;
 }
 
-BENCH_BATCH(batch, get, put, insert, erase, BENCH_NO_PAUSE)
+/* How a subject makes its keys of numbers. */
+#define WORD(key, number) calm_key key = calm_word(number)
+#define WIDE(key, number)                    \
+	unsigned char key##_bytes[16];       \
+	bench_wide_key(number, key##_bytes); \
+	calm_key key = calm_bytes(key##_bytes, sizeof key##_bytes)
+#define TEXT_16(key, number)               \
+	BENCH_TEXT_16(key##_text, number); \
+	calm_key key = calm_bytes(key##_text->bytes, key##_text->size)
+#define TEXT_48(key, number)               \
+	BENCH_TEXT_48(key##_text, number); \
+	calm_key key = calm_bytes(key##_text->bytes, key##_text->size)
+
+BENCH_BATCH_OF(word_batch, WORD, get, put, insert, erase, BENCH_NO_PAUSE)
+BENCH_BATCH_OF(wide_batch, WIDE, get, put, insert, erase, BENCH_NO_PAUSE)
+BENCH_BATCH_OF(batch_16, TEXT_16, get, put, insert, erase, BENCH_NO_PAUSE)
+BENCH_BATCH_OF(batch_48, TEXT_48, get, put, insert, erase, BENCH_NO_PAUSE)
+
+BENCH_SINGLES(word, WORD, get, put, insert, erase)
+BENCH_SINGLES(wide, WIDE, get, put, insert, erase)
+
+/* cowmap, whose writes copy it, is loaded in one step: make gives the key of a number, in *at. */
+static bool fill(void *map, const struct bench_stream *stream,
+		 calm_key (*make)(struct bench_text *at, uint64_t number))
+{
+	calm_change *changes = calloc(stream->count, sizeof *changes);
+	struct bench_text *texts = calloc(stream->count, sizeof *texts);
+	calm_status status = CALM_ENOMEM;
+
+	if (changes != NULL && texts != NULL) {
+		for (size_t i = 0; i < stream->count; i++) {
+			uint64_t number = stream->words[i] & BENCH_KEY_MASK;
+			changes[i] = (calm_change){.key = make(&texts[i], number),
+						   .value = (void *)(uintptr_t)number};
+		}
+		status = calm_map_apply(map, stream->count, changes);
+	}
+	free(texts);
+	free(changes);
+	return status == CALM_OK;
+}
+
+static calm_key make_word(struct bench_text *at, uint64_t number)
+{
+	(void)at;
+	return calm_word(number);
+}
+
+static calm_key make_16(struct bench_text *at, uint64_t number)
+{
+	const struct bench_text *text = bench_text_16(at, number);
+	return calm_bytes(text->bytes, text->size);
+}
+
+static calm_key make_48(struct bench_text *at, uint64_t number)
+{
+	const struct bench_text *text = bench_text_48(at, number);
+	return calm_bytes(text->bytes, text->size);
+}
+
+static bool fill_word(void *map, const struct bench_stream *stream)
+{
+	return fill(map, stream, make_word);
+}
+
+static bool fill_16(void *map, const struct bench_stream *stream)
+{
+	return fill(map, stream, make_16);
+}
+
+static bool fill_48(void *map, const struct bench_stream *stream)
+{
+	return fill(map, stream, make_48);
+}
 
 struct visiting {
 	bench_visit_fn *visit;
@@ -97,63 +171,38 @@ static size_t walk(void *map, void *thread, bench_visit_fn *visit, void *context
 }
 
 /* clang-format off */
-#define KIND(word, n)                                                                              \
-	{                                                                                          \
-		.id = word, .name = "calm " word, .from = "this build of calm", .create = create,  \
-		.destroy = destroy, .batch = batch, .get = get, .put = put, .insert = insert,      \
-		.erase = erase, .size = size, .walk = walk, .bytes = bytes, .kind = &kit_kinds[n], \
+#define SUBJECT(word, n)                                                                   \
+	.id = word, .name = "calm " word, .from = "this build of calm", .create = create,  \
+	.destroy = destroy, .size = size, .bytes = bytes, .kind = &kit_kinds[n]
+#define TEXTS(word, n, filler)                                                             \
+	{{SUBJECT(word, n), .batch = batch_16, .fill = filler##16, .key_size = 16},         \
+	 {SUBJECT(word, n), .batch = batch_48, .fill = filler##48, .key_size = 48}}
+#define KIND(word, n, own_texts, filler)                                                   \
+	{                                                                                  \
+		SUBJECT(word, n), .batch = word_batch, .get = word_get, .put = word_put,   \
+		.insert = word_insert, .erase = word_erase, .walk = walk, .fill = filler,  \
+		.texts = own_texts,                                                        \
 	}
 
+#define no_fill_16 NULL
+#define no_fill_48 NULL
+
+/* As kit_kinds; none of treemap, which the suite ordered measures with byte keys. */
+static const struct bench_subject texts[KIT_KINDS][BENCH_TEXTS] = {
+	TEXTS("hashmap", 0, no_fill_), {{0}}, TEXTS("syncmap", 2, no_fill_),
+	TEXTS("lockmap", 3, no_fill_), TEXTS("shardmap", 4, no_fill_), TEXTS("cowmap", 5, fill_),
+	TEXTS("deltamap", 6, no_fill_),
+};
+
 const struct bench_subject bench_calm_kinds[KIT_KINDS] = {
-	KIND("hashmap", 0), KIND("treemap", 1), KIND("syncmap", 2), KIND("lockmap", 3),
-	KIND("shardmap", 4), KIND("cowmap", 5), KIND("deltamap", 6),
+	KIND("hashmap", 0, texts[0], NULL), KIND("treemap", 1, NULL, NULL),
+	KIND("syncmap", 2, texts[2], NULL), KIND("lockmap", 3, texts[3], NULL),
+	KIND("shardmap", 4, texts[4], NULL), KIND("cowmap", 5, texts[5], fill_word),
+	KIND("deltamap", 6, texts[6], NULL),
 };
 /* clang-format on */
 
 /* The ordered suite's treemap: 16-byte keys, as its peers there. */
-
-#define WIDE(name)                         \
-	unsigned char name##_bytes[16];    \
-	bench_wide_key(key, name##_bytes); \
-	calm_key name = calm_bytes(name##_bytes, sizeof name##_bytes)
-
-BENCH_INLINE bool wide_get(void *map, void *thread, uint64_t key, uint64_t *value)
-{
-	WIDE(wide);
-	void *found;
-
-	(void)thread;
-	if (calm_map_load(map, wide, &found) != CALM_OK)
-		return false;
-	*value = (uint64_t)(uintptr_t)found;
-	return true;
-}
-
-BENCH_INLINE bool wide_put(void *map, void *thread, uint64_t key, uint64_t value)
-{
-	WIDE(wide);
-
-	(void)thread;
-	return calm_map_store(map, wide, (void *)(uintptr_t)value) == CALM_OK;
-}
-
-BENCH_INLINE bool wide_insert(void *map, void *thread, uint64_t key, uint64_t value)
-{
-	WIDE(wide);
-
-	(void)thread;
-	return calm_map_load_or_store(map, wide, (void *)(uintptr_t)value, NULL) == CALM_OK;
-}
-
-BENCH_INLINE bool wide_erase(void *map, void *thread, uint64_t key)
-{
-	WIDE(wide);
-
-	(void)thread;
-	return calm_map_delete(map, wide) == CALM_OK;
-}
-
-BENCH_BATCH(wide_batch, wide_get, wide_put, wide_insert, wide_erase, BENCH_NO_PAUSE)
 
 static int visit_wide(calm_key key, void *value, void *context)
 {
@@ -177,14 +226,13 @@ static size_t wide_range(void *map, void *thread, uint64_t from, size_t count,
 			 bench_visit_fn *visit, void *context)
 {
 	struct visiting visiting = {.visit = visit, .context = context, .limit = count};
-	uint64_t key = from;
 	calm_snapshot *snapshot;
-	WIDE(wide);
+	WIDE(key, from);
 
 	(void)thread;
 	if (calm_map_snapshot(map, &snapshot) != CALM_OK)
 		return 0;
-	(void)calm_snapshot_range(snapshot, &wide, NULL, visit_wide, &visiting);
+	(void)calm_snapshot_range(snapshot, &key, NULL, visit_wide, &visiting);
 	calm_snapshot_close(snapshot);
 	return visiting.count;
 }
@@ -205,5 +253,6 @@ const struct bench_subject bench_calm_tree = {
 	.range = wide_range,
 	.bytes = bytes,
 	.kind = &kit_kinds[1],
+	.key_size = 16,
 	.ordered = true,
 };

@@ -331,21 +331,6 @@ static void fill_body(struct bench_worker *worker)
 	bench_leave(instance->subject, instance->map, thread);
 }
 
-/* A map whose writes copy it is loaded in one step. */
-static bool fill_at_once(const struct bench_instance *instance, const struct bench_stream *stream)
-{
-	calm_change *changes = calloc(stream->count, sizeof *changes);
-	if (changes == NULL)
-		return false;
-	for (size_t i = 0; i < stream->count; i++) {
-		uint64_t key = stream->words[i] & BENCH_KEY_MASK;
-		changes[i] = (calm_change){.key = calm_word(key), .value = (void *)(uintptr_t)key};
-	}
-	calm_status status = calm_map_apply(instance->map, stream->count, changes);
-	free(changes);
-	return status == CALM_OK;
-}
-
 bool bench_fill(struct bench *bench, struct bench_instance *instance, uint64_t first,
 		uint64_t count)
 {
@@ -360,9 +345,6 @@ bool bench_fill(struct bench *bench, struct bench_instance *instance, uint64_t f
 		return false;
 	if (instance->subject->fill != NULL) {
 		done = instance->subject->fill(instance->map, &stream);
-	} else if (bench_is_kind(instance->subject) &&
-		   strcmp(instance->subject->kind->name, "cowmap") == 0) {
-		done = fill_at_once(instance, &stream);
 	} else {
 		filling.threads = role.threads = count > 10000 ? bench_cores() : 1;
 		/* The bodies end by themselves; the times are of no interest. */

@@ -6,6 +6,7 @@
  * they did it. null: does nothing, so what it costs is the harness.
  */
 #include "bench/adapter.h"
+#include "bench/text.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -102,16 +103,31 @@ BENCH_INLINE bool null_erase(void *map, void *thread, uint64_t key)
 
 BENCH_BATCH(null_batch, null_get, null_put, null_put, null_erase, BENCH_NO_PAUSE)
 
-const struct bench_subject bench_null = {
-	.id = "null",
-	.name = "null",
-	.create = null_create,
-	.destroy = free,
-	.batch = null_batch,
-	.get = null_get,
-	.put = null_put,
-	.insert = null_put,
-	.erase = null_erase,
-	.bare = true,
-	.racy = true,
+/* What making the key takes besides. */
+#define NULL_TEXT_16(key, word)    \
+	BENCH_TEXT_16(text, word); \
+	(void)text;                \
+	uint64_t key = (word)
+#define NULL_TEXT_48(key, word)    \
+	BENCH_TEXT_48(text, word); \
+	(void)text;                \
+	uint64_t key = (word)
+
+BENCH_BATCH_OF(null_batch_16, NULL_TEXT_16, null_get, null_put, null_put, null_erase,
+	       BENCH_NO_PAUSE)
+BENCH_BATCH_OF(null_batch_48, NULL_TEXT_48, null_get, null_put, null_put, null_erase,
+	       BENCH_NO_PAUSE)
+
+#define NULL_SUBJECT(size, driver, others)                                             \
+	{                                                                              \
+		.id = "null", .name = "null", .create = null_create, .destroy = free,  \
+		.batch = driver, .get = null_get, .put = null_put, .insert = null_put, \
+		.erase = null_erase, .texts = others, .key_size = size, .bare = true,  \
+		.racy = true,                                                          \
+	}
+
+static const struct bench_subject null_texts[BENCH_TEXTS] = {
+	NULL_SUBJECT(16, null_batch_16, NULL),
+	NULL_SUBJECT(48, null_batch_48, NULL),
 };
+const struct bench_subject bench_null = NULL_SUBJECT(0, null_batch, null_texts);

@@ -5,7 +5,7 @@
  * alike. An adapter, one small file each in bench/peers, uses its library as the library's own
  * manual does. C and C++.
  *
- * Invariants: keys and values are words. Every subject is given the same keys in the same order,
+ * Invariants: keys and values are words, or keys are made of words (bench/text.h). Every subject is given the same keys in the same order,
  * the same capacity, and, if it lets the user choose, the same hash. The measured loop is
  * instantiated in the adapter (BENCH_BATCH), so that there is one indirect call a batch and none an
  * operation. Every value read is held against its key.
@@ -121,8 +121,17 @@ struct bench_subject {
 	bool (*slice)(void *map, const struct bench_stream *stream, unsigned threads,
 		      uint64_t warm_ns, uint64_t ns, struct bench_tally *tally,
 		      struct bench_timed *timed);
+
+	/* Inserts the keys of the stream; NULL: batch does it. False: it could not. */
 	bool (*fill)(void *map, const struct bench_stream *stream);
 	uint64_t (*bytes)(void *map); /* as its process counts them */
+
+	/*
+	 * BENCH_TEXTS of them: the same map with text keys, driven by batch alone (bench/text.h).
+	 * NULL: none.
+	 */
+	const struct bench_subject *texts;
+	size_t key_size; /* of byte keys; 0: words */
 
 	const struct kit_kind *kind; /* of calm's own */
 	bool ordered;
@@ -162,8 +171,11 @@ static inline uint64_t bench_wide_word(const void *wide)
 
 #define BENCH_INLINE static inline __attribute__((always_inline))
 
-/* The measured loop over an adapter's four inline operations; pause(map, thread) ends a batch. */
-#define BENCH_BATCH(name, get, put, insert, erase, pause)                                         \
+/*
+ * The measured loop over an adapter's four inline operations; pause(map, thread) ends a batch.
+ * KEY(key, word) declares key, what the operations take for the key, and makes it of the word.
+ */
+#define BENCH_BATCH_OF(name, KEY, get, put, insert, erase, pause)                                 \
 	static void name(void *map, void *thread, const uint64_t *words, size_t count, bool flip, \
 			 struct bench_tally *tally)                                               \
 	{                                                                                         \
@@ -171,21 +183,22 @@ static inline uint64_t bench_wide_word(const void *wide)
 		uint64_t hits = 0, wrong = 0, puts = 0, inserts = 0, inserted = 0, erases = 0,    \
 			 erased = 0;                                                              \
 		for (size_t i = 0; i < count; i++) {                                              \
-			uint64_t word = words[i], key = word & BENCH_KEY_MASK, value = 0;         \
+			uint64_t word = words[i], number = word & BENCH_KEY_MASK, value = 0;      \
+			KEY(key, number);                                                         \
 			switch ((word ^ (word >> 1 & flipped)) >> 62) {                           \
 			case BENCH_GET:                                                           \
 				if (get(map, thread, key, &value)) {                              \
 					hits++;                                                   \
-					wrong += !bench_value_fits(key, value);                   \
+					wrong += !bench_value_fits(number, value);                \
 				}                                                                 \
 				break;                                                            \
 			case BENCH_PUT:                                                           \
 				puts++;                                                           \
-				wrong += !put(map, thread, key, bench_value(key, i));             \
+				wrong += !put(map, thread, key, bench_value(number, i));          \
 				break;                                                            \
 			case BENCH_INSERT:                                                        \
 				inserts++;                                                        \
-				inserted += insert(map, thread, key, bench_value(key, i));        \
+				inserted += insert(map, thread, key, bench_value(number, i));     \
 				break;                                                            \
 			default:                                                                  \
 				erases++;                                                         \
@@ -204,5 +217,32 @@ static inline uint64_t bench_wide_word(const void *wide)
 	}
 
 #define BENCH_NO_PAUSE(map, thread) ((void)(map), (void)(thread))
+
+/* The single operations prefix_get … prefix_erase, likewise. */
+#define BENCH_SINGLES(prefix, KEY, get, put, insert, erase)                                   \
+	static bool prefix##_get(void *map, void *thread, uint64_t number, uint64_t *value)   \
+	{                                                                                     \
+		KEY(key, number);                                                             \
+		return get(map, thread, key, value);                                          \
+	}                                                                                     \
+	static bool prefix##_put(void *map, void *thread, uint64_t number, uint64_t value)    \
+	{                                                                                     \
+		KEY(key, number);                                                             \
+		return put(map, thread, key, value);                                          \
+	}                                                                                     \
+	static bool prefix##_insert(void *map, void *thread, uint64_t number, uint64_t value) \
+	{                                                                                     \
+		KEY(key, number);                                                             \
+		return insert(map, thread, key, value);                                       \
+	}                                                                                     \
+	static bool prefix##_erase(void *map, void *thread, uint64_t number)                  \
+	{                                                                                     \
+		KEY(key, number);                                                             \
+		return erase(map, thread, key);                                               \
+	}
+
+#define BENCH_WORD(key, word) uint64_t key = (word)
+#define BENCH_BATCH(name, get, put, insert, erase, pause) \
+	BENCH_BATCH_OF(name, BENCH_WORD, get, put, insert, erase, pause)
 
 #endif

@@ -6,6 +6,7 @@
 const struct bench_suite bench_suites[] = {
 	{"hash", "word to word: five mixes, uniform and zipf, 1, 2 and 16 threads, every hash map",
 	 bench_suite_hash},
+	{"bytes", "text keys of 16 and 48 bytes: the same mixes and threads", bench_suite_bytes},
 	{"latency", "of single operations, paced: p50, p99, p99.9, max", bench_suite_latency},
 	{"memory", "bytes an entry while a map grows", bench_suite_memory},
 	{"walk", "traversals, and what they and a writer at full speed cost each other",

@@ -7,6 +7,7 @@
 #include "bench/engine.h"
 
 void bench_suite_hash(struct bench *bench);
+void bench_suite_bytes(struct bench *bench);
 void bench_suite_latency(struct bench *bench);
 void bench_suite_memory(struct bench *bench);
 void bench_suite_walk(struct bench *bench);

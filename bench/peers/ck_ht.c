@@ -1,30 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The calm authors */
 /*
- * ConcurrencyKit's ck_ht in direct mode (words in the table): one writer, many readers, so 64
- * tables with a mutex each for writers. A mutex, since a spinning lock collapses once threads
- * outnumber processors.
+ * ConcurrencyKit's ck_ht in direct mode (words in the table), 64 of them: ck_ht.h.
  *
  * Tables outgrown while readers may be in them are kept until no thread is at work; ck leaves that
  * to its user.
  */
-#include "bench/adapter.h"
+#include "bench/peers/ck_ht.h"
 
-#include <ck_ht.h>
-#include <pthread.h>
-#include <stdlib.h>
 #include <string.h>
-
-#define SHARDS 64
-
-struct shard {
-	_Alignas(64) ck_ht_t table;
-	pthread_mutex_t lock;
-};
-
-struct map {
-	struct shard shards[SHARDS];
-};
 
 /* In front of every block that ck asks for. */
 struct block {
@@ -98,38 +82,26 @@ static void hash_word(ck_ht_hash_t *out, const void *key, size_t size, uint64_t 
 	out->value = bench_hash(word);
 }
 
-static void destroy(void *pointer)
+static void destroy(void *map)
 {
-	struct map *map = pointer;
-
-	for (int i = 0; i < SHARDS; i++) {
-		ck_ht_destroy(&map->shards[i].table);
-		(void)pthread_mutex_destroy(&map->shards[i].lock);
-	}
+	shards_destroy(map);
 	free(map);
 }
 
-/* ck_ht grows past half full. */
 static void *create(const struct bench_subject *subject, size_t capacity)
 {
-	struct map *map = aligned_alloc(64, sizeof *map);
+	struct shards *shards = aligned_alloc(64, sizeof *shards);
 
 	(void)subject;
-	for (int i = 0; map != NULL && i < SHARDS; i++) {
-		struct shard *shard = &map->shards[i];
-		size_t slots = capacity / SHARDS * 2 + capacity / SHARDS / 4;
-		(void)pthread_mutex_init(&shard->lock, NULL);
-		if (!ck_ht_init(&shard->table, CK_HT_MODE_DIRECT, hash_word, &allocator,
-				slots > 8 ? slots : 8, 1))
-			abort();
-	}
-	return map;
+	if (shards != NULL)
+		shards_init(shards, CK_HT_MODE_DIRECT, hash_word, &allocator, capacity);
+	return shards;
 }
 
 BENCH_INLINE struct shard *shard_of(void *map, ck_ht_hash_t *hash, uint64_t key)
 {
 	hash->value = bench_hash(key);
-	return &((struct map *)map)->shards[hash->value >> 58];
+	return shards_at(map, hash->value);
 }
 
 BENCH_INLINE bool get(void *map, void *thread, uint64_t key, uint64_t *value)
@@ -190,14 +162,9 @@ static bool erase(void *map, void *thread, uint64_t key)
 
 BENCH_BATCH(batch, get, put, insert, erase, BENCH_NO_PAUSE)
 
-static size_t size(void *pointer)
+static size_t size(void *map)
 {
-	struct map *map = pointer;
-	size_t n = 0;
-
-	for (int i = 0; i < SHARDS; i++)
-		n += ck_ht_count(&map->shards[i].table);
-	return n;
+	return shards_count(map);
 }
 
 const struct bench_subject bench_ck_ht = {
@@ -214,4 +181,5 @@ const struct bench_subject bench_ck_ht = {
 	.insert = insert,
 	.erase = erase,
 	.size = size,
+	.texts = bench_ck_ht_texts,
 };

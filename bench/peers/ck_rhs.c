@@ -2,12 +2,10 @@
 /* SPDX-FileCopyrightText: The calm authors */
 /*
  * ConcurrencyKit's robin-hood set of pointers, 64 of them with a mutex each for the one writer
- * ck_rhs allows. Readers run inside ck_epoch, ck's own reclamation; deleted entries and outgrown
- * tables are freed through it. A put of a present key stores the word in its entry.
+ * ck_rhs allows; reclamation is ck_epoch's. A put of a present key stores the word in its entry.
  */
-#include "bench/adapter.h"
+#include "bench/peers/ck_epoch.h"
 
-#include <ck_epoch.h>
 #include <ck_pr.h>
 #include <ck_rhs.h>
 #include <pthread.h>
@@ -26,43 +24,9 @@ struct shard {
 };
 
 struct map {
+	struct domain domain;
 	struct shard shards[SHARDS];
-	ck_epoch_t epoch;
-	pthread_mutex_t lock; /* of the epoch's list of threads */
 };
-
-struct block {
-	_Alignas(16) ck_epoch_entry_t epoch;
-};
-
-static __thread ck_epoch_record_t *record; /* of the thread, and of the map it works on */
-
-static void *block_malloc(size_t size)
-{
-	struct block *block = bench_alloc(sizeof *block + size);
-
-	return block + 1;
-}
-
-static void block_release(ck_epoch_entry_t *epoch)
-{
-	free(epoch); /* first in struct block and in struct entry */
-}
-
-static void block_free(void *pointer, size_t size, bool defer)
-{
-	struct block *block = (struct block *)pointer - 1;
-
-	(void)size;
-	if (pointer == NULL)
-		return;
-	if (defer && record != NULL)
-		ck_epoch_call(record, &block->epoch, block_release);
-	else
-		free(block);
-}
-
-static struct ck_malloc allocator = {.malloc = block_malloc, .free = block_free};
 
 static unsigned long hash_entry(const void *entry, unsigned long seed)
 {
@@ -82,8 +46,7 @@ static void *create(const struct bench_subject *subject, size_t capacity)
 	(void)subject;
 	if (map == NULL)
 		return NULL;
-	ck_epoch_init(&map->epoch);
-	(void)pthread_mutex_init(&map->lock, NULL);
+	domain_init(&map->domain);
 	for (int i = 0; i < SHARDS; i++) {
 		struct shard *shard = &map->shards[i];
 		size_t slots = capacity / SHARDS * 2;
@@ -95,39 +58,9 @@ static void *create(const struct bench_subject *subject, size_t capacity)
 	return map;
 }
 
-/* A record stays with its map once registered; one that is unregistered is taken again. */
-static void *enter(void *pointer)
-{
-	struct map *map = pointer;
-
-	(void)pthread_mutex_lock(&map->lock);
-	record = ck_epoch_recycle(&map->epoch, NULL);
-	if (record == NULL) {
-		record = aligned_alloc(64, (sizeof *record + 63) / 64 * 64);
-		if (record == NULL)
-			abort();
-		ck_epoch_register(&map->epoch, record, NULL);
-	}
-	(void)pthread_mutex_unlock(&map->lock);
-	return record;
-}
-
-static void leave(void *pointer, void *thread)
-{
-	struct map *map = pointer;
-
-	(void)thread;
-	ck_epoch_barrier(record);
-	(void)pthread_mutex_lock(&map->lock);
-	ck_epoch_unregister(record);
-	(void)pthread_mutex_unlock(&map->lock);
-	record = NULL;
-}
-
 static void destroy(void *pointer)
 {
 	struct map *map = pointer;
-	ck_epoch_record_t *each;
 
 	for (int i = 0; i < SHARDS; i++) {
 		ck_rhs_iterator_t iterator = CK_RHS_ITERATOR_INITIALIZER;
@@ -136,8 +69,7 @@ static void destroy(void *pointer)
 			free(entry);
 		ck_rhs_destroy(&map->shards[i].set);
 	}
-	while ((each = ck_epoch_recycle(&map->epoch, NULL)) != NULL)
-		(void)each; /* records are linked into the epoch: some 200 bytes a thread are left */
+	domain_destroy(&map->domain);
 	free(map);
 }
 
@@ -203,12 +135,6 @@ static bool erase(void *map, void *thread, uint64_t key)
 		return false;
 	ck_epoch_call(thread, &entry->epoch, block_release);
 	return true;
-}
-
-static void poll(void *map, void *thread)
-{
-	(void)map;
-	(void)ck_epoch_poll(thread);
 }
 
 BENCH_BATCH(batch, get, put, insert, erase, poll)

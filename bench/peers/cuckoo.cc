@@ -2,9 +2,10 @@
 /* SPDX-FileCopyrightText: The calm authors */
 /*
  * libcuckoo's cuckoohash_map, presized. Its only traversal is lock_table(), under which every
- * writer waits.
+ * writer waits. Text keys are std::string, sought by std::string_view, so that only a key which is
+ * stored is copied.
  */
-#include "bench/adapter.h"
+#include "bench/peers/text.hh"
 
 #include <libcuckoo/cuckoohash_map.hh>
 
@@ -12,55 +13,52 @@ namespace
 {
 
 struct hasher {
-	size_t operator()(uint64_t key) const
+	template <class key_type> size_t operator()(const key_type &key) const
 	{
-		return bench_hash(key);
+		return hash_of(key);
 	}
 };
 
-using table = libcuckoo::cuckoohash_map<uint64_t, uint64_t, hasher>;
+using word_table = libcuckoo::cuckoohash_map<uint64_t, uint64_t, hasher>;
+using text_table = libcuckoo::cuckoohash_map<std::string, uint64_t, hasher, std::equal_to<>>;
 
-void *create(const struct bench_subject *, size_t capacity)
+template <class table> void *create(const struct bench_subject *, size_t capacity)
 {
 	return capacity > 0 ? new table(capacity) : new table();
 }
 
-void destroy(void *map)
+template <class table, class key_type>
+BENCH_INLINE bool get(void *map, void *, key_type key, uint64_t *value)
 {
-	delete static_cast<table *>(map);
+	return static_cast<table *>(map)->find(sought(key), *value);
 }
 
-BENCH_INLINE bool get(void *map, void *, uint64_t key, uint64_t *value)
+template <class table, class key_type>
+BENCH_INLINE bool put(void *map, void *, key_type key, uint64_t value)
 {
-	return static_cast<table *>(map)->find(key, *value);
-}
-
-BENCH_INLINE bool put(void *map, void *, uint64_t key, uint64_t value)
-{
-	static_cast<table *>(map)->insert_or_assign(key, value);
+	static_cast<table *>(map)->insert_or_assign(sought(key), value);
 	return true;
 }
 
-BENCH_INLINE bool insert(void *map, void *, uint64_t key, uint64_t value)
+template <class table, class key_type>
+BENCH_INLINE bool insert(void *map, void *, key_type key, uint64_t value)
 {
-	return static_cast<table *>(map)->insert(key, value);
+	return static_cast<table *>(map)->insert(sought(key), value);
 }
 
-BENCH_INLINE bool erase(void *map, void *, uint64_t key)
+template <class table, class key_type> BENCH_INLINE bool erase(void *map, void *, key_type key)
 {
-	return static_cast<table *>(map)->erase(key);
+	return static_cast<table *>(map)->erase(sought(key));
 }
 
-BENCH_BATCH(batch, get, put, insert, erase, BENCH_NO_PAUSE)
-
-size_t size(void *map)
-{
-	return static_cast<table *>(map)->size();
-}
+BENCH_BATCH(batch, get<word_table>, put<word_table>, insert<word_table>, erase<word_table>,
+	    BENCH_NO_PAUSE)
+BENCH_TEXT_BATCHES(get<text_table>, put<text_table>, insert<text_table>, erase<text_table>,
+		   BENCH_NO_PAUSE)
 
 size_t walk(void *map, void *, bench_visit_fn *visit, void *context)
 {
-	auto locked = static_cast<table *>(map)->lock_table();
+	auto locked = static_cast<word_table *>(map)->lock_table();
 	size_t n = 0;
 
 	for (const auto &binding : locked) {
@@ -77,18 +75,29 @@ struct bench_subject make()
 	subject.id = "cuckoo";
 	subject.name = "libcuckoo";
 	subject.from = "libcuckoo-dev";
-	subject.create = create;
-	subject.destroy = destroy;
+	subject.create = create<word_table>;
+	subject.destroy = destroy<word_table>;
 	subject.batch = batch;
-	subject.get = get;
-	subject.put = put;
-	subject.insert = insert;
-	subject.erase = erase;
-	subject.size = size;
+	subject.get = get<word_table>;
+	subject.put = put<word_table>;
+	subject.insert = insert<word_table>;
+	subject.erase = erase<word_table>;
+	subject.size = size<word_table>;
 	subject.walk = walk;
+	return subject;
+}
+
+const struct bench_subject of_texts[BENCH_TEXTS] = {
+	with_texts<text_table>(make(), create<text_table>, 16, batch_16),
+	with_texts<text_table>(make(), create<text_table>, 48, batch_48)};
+
+struct bench_subject with_both()
+{
+	struct bench_subject subject = make();
+	subject.texts = of_texts;
 	return subject;
 }
 
 } // namespace
 
-const struct bench_subject bench_cuckoo = make();
+const struct bench_subject bench_cuckoo = with_both();

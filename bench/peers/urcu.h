@@ -6,9 +6,11 @@
  * operation; call_rcu for what is deleted.
  *
  * A put of a present key exchanges the word in the node, which is linearizable and spares the
- * allocation and the call_rcu that replacing the node costs.
+ * allocation and the call_rcu that replacing the node costs. The key lies in the node, of text with
+ * its size in front.
  */
 #include "bench/adapter.h"
+#include "bench/text.h"
 
 #include <urcu/compiler.h>
 #include <urcu/rculfhash.h>
@@ -20,12 +22,28 @@
 struct node {
 	struct cds_lfht_node link;
 	struct rcu_head head;
-	uint64_t key, value;
+	uint64_t value;
+	unsigned char key[] __attribute__((aligned(8)));
+};
+
+/* What is sought: bytes as they lie in the node, and what compares them. */
+struct key {
+	uint64_t hash;
+	cds_lfht_match_fct match;
+	const void *bytes;
+	size_t size;
 };
 
 static int matches(struct cds_lfht_node *link, const void *key)
 {
-	return caa_container_of(link, struct node, link)->key == *(const uint64_t *)key;
+	return *(const uint64_t *)caa_container_of(link, struct node, link)->key ==
+	       *(const uint64_t *)key;
+}
+
+static int matches_text(struct cds_lfht_node *link, const void *key)
+{
+	return bench_text_same(
+		(const struct bench_text *)caa_container_of(link, struct node, link)->key, key);
 }
 
 static void node_free(struct rcu_head *head)
@@ -97,26 +115,26 @@ static size_t count(void *map)
 }
 
 /* Inside a read section. */
-BENCH_INLINE struct node *find(void *map, uint64_t key)
+BENCH_INLINE struct node *find(void *map, struct key key)
 {
 	struct cds_lfht_iter iter;
 
-	cds_lfht_lookup(map, bench_hash(key), matches, &key, &iter);
+	cds_lfht_lookup(map, key.hash, key.match, key.bytes, &iter);
 	struct cds_lfht_node *link = cds_lfht_iter_get_node(&iter);
 	return link != NULL ? caa_container_of(link, struct node, link) : NULL;
 }
 
-BENCH_INLINE struct node *node_new(uint64_t key, uint64_t value)
+BENCH_INLINE struct node *node_new(struct key key, uint64_t value)
 {
-	struct node *node = bench_alloc(sizeof *node);
+	struct node *node = bench_alloc(sizeof *node + key.size);
 
 	cds_lfht_node_init(&node->link);
-	node->key = key;
+	memcpy(node->key, key.bytes, key.size);
 	node->value = value;
 	return node;
 }
 
-BENCH_INLINE bool get(void *map, void *thread, uint64_t key, uint64_t *value)
+BENCH_INLINE bool get(void *map, void *thread, struct key key, uint64_t *value)
 {
 	(void)thread;
 	rcu_read_lock();
@@ -127,7 +145,7 @@ BENCH_INLINE bool get(void *map, void *thread, uint64_t key, uint64_t *value)
 	return node != NULL;
 }
 
-BENCH_INLINE bool put(void *map, void *thread, uint64_t key, uint64_t value)
+BENCH_INLINE bool put(void *map, void *thread, struct key key, uint64_t value)
 {
 	(void)thread;
 	rcu_read_lock();
@@ -136,8 +154,8 @@ BENCH_INLINE bool put(void *map, void *thread, uint64_t key, uint64_t value)
 		uatomic_set(&node->value, value);
 	} else {
 		node = node_new(key, value);
-		struct cds_lfht_node *old = cds_lfht_add_replace(map, bench_hash(key), matches,
-								 &key, &node->link);
+		struct cds_lfht_node *old = cds_lfht_add_replace(map, key.hash, key.match,
+								 key.bytes, &node->link);
 		if (old != NULL)
 			call_rcu(&caa_container_of(old, struct node, link)->head, node_free);
 	}
@@ -145,14 +163,14 @@ BENCH_INLINE bool put(void *map, void *thread, uint64_t key, uint64_t value)
 	return true;
 }
 
-BENCH_INLINE bool insert(void *map, void *thread, uint64_t key, uint64_t value)
+BENCH_INLINE bool insert(void *map, void *thread, struct key key, uint64_t value)
 {
 	(void)thread;
 	rcu_read_lock();
 	bool absent = find(map, key) == NULL;
 	if (absent) {
 		struct node *node = node_new(key, value);
-		absent = cds_lfht_add_unique(map, bench_hash(key), matches, &key, &node->link) ==
+		absent = cds_lfht_add_unique(map, key.hash, key.match, key.bytes, &node->link) ==
 			 &node->link;
 		if (!absent)
 			free(node);
@@ -161,7 +179,7 @@ BENCH_INLINE bool insert(void *map, void *thread, uint64_t key, uint64_t value)
 	return absent;
 }
 
-BENCH_INLINE bool erase(void *map, void *thread, uint64_t key)
+BENCH_INLINE bool erase(void *map, void *thread, struct key key)
 {
 	(void)thread;
 	rcu_read_lock();
@@ -180,7 +198,24 @@ BENCH_INLINE void quiet(void *map, void *thread)
 	rcu_quiescent_state();
 }
 
-BENCH_BATCH(batch, get, put, insert, erase, quiet)
+#define WORD(key, number)             \
+	uint64_t key##_word = number; \
+	struct key key = {bench_hash(key##_word), matches, &key##_word, sizeof key##_word}
+#define TEXT(text)                                                                  \
+	{                                                                           \
+		bench_text_hash((text)->bytes, (text)->size), matches_text, (text), \
+			bench_text_bytes(text)                                      \
+	}
+#define TEXT_16(key, number)               \
+	BENCH_TEXT_16(key##_text, number); \
+	struct key key = TEXT(key##_text)
+#define TEXT_48(key, number)               \
+	BENCH_TEXT_48(key##_text, number); \
+	struct key key = TEXT(key##_text)
+
+BENCH_BATCH_OF(batch, WORD, get, put, insert, erase, quiet)
+BENCH_BATCH_OF(batch_16, TEXT_16, get, put, insert, erase, quiet)
+BENCH_BATCH_OF(batch_48, TEXT_48, get, put, insert, erase, quiet)
 
 /* Not consistent: bindings come and go meanwhile. */
 static size_t walk(void *map, void *thread, bench_visit_fn *visit, void *context)
@@ -194,7 +229,7 @@ static size_t walk(void *map, void *thread, bench_visit_fn *visit, void *context
 	cds_lfht_for_each_entry(map, &iter, node, link)
 	{
 		n++;
-		if (visit(node->key, uatomic_read(&node->value), context) != 0)
+		if (visit(*(const uint64_t *)node->key, uatomic_read(&node->value), context) != 0)
 			break;
 	}
 	rcu_read_unlock();
@@ -202,42 +237,30 @@ static size_t walk(void *map, void *thread, bench_visit_fn *visit, void *context
 }
 
 /* One operation as a suite calls it: QSBR has no other place for a quiescent state. */
-static bool single_get(void *map, void *thread, uint64_t key, uint64_t *value)
+BENCH_INLINE bool quietly(void *map, void *thread, bool done)
 {
-	bool found = get(map, thread, key, value);
-
-	quiet(map, thread);
-	return found;
-}
-
-static bool single_put(void *map, void *thread, uint64_t key, uint64_t value)
-{
-	bool done = put(map, thread, key, value);
-
 	quiet(map, thread);
 	return done;
 }
 
-static bool single_insert(void *map, void *thread, uint64_t key, uint64_t value)
-{
-	bool done = insert(map, thread, key, value);
+#define QUIET_GET(map, thread, key, value) quietly(map, thread, get(map, thread, key, value))
+#define QUIET_PUT(map, thread, key, value) quietly(map, thread, put(map, thread, key, value))
+#define QUIET_INSERT(map, thread, key, value) quietly(map, thread, insert(map, thread, key, value))
+#define QUIET_ERASE(map, thread, key) quietly(map, thread, erase(map, thread, key))
 
-	quiet(map, thread);
-	return done;
-}
+BENCH_SINGLES(single, WORD, QUIET_GET, QUIET_PUT, QUIET_INSERT, QUIET_ERASE)
 
-static bool single_erase(void *map, void *thread, uint64_t key)
-{
-	bool done = erase(map, thread, key);
-
-	quiet(map, thread);
-	return done;
-}
-
-#define URCU_SUBJECT(word, text)                                                    \
+#define URCU_BASE(word, text)                                                                  \
+	.id = word, .name = text, .from = "liburcu-dev", .create = create, .destroy = destroy, \
+	.enter = enter, .leave = leave, .size = count
+#define URCU_TEXTS(word, text)                                                      \
 	{                                                                           \
-		.id = word, .name = text, .from = "liburcu-dev", .create = create,  \
-		.destroy = destroy, .enter = enter, .leave = leave, .batch = batch, \
-		.get = single_get, .put = single_put, .insert = single_insert,      \
-		.erase = single_erase, .size = count, .walk = walk,                 \
+		{URCU_BASE(word, text), .batch = batch_16, .key_size = 16},         \
+			{URCU_BASE(word, text), .batch = batch_48, .key_size = 48}, \
+	}
+#define URCU_SUBJECT(word, text, own_texts)                                                  \
+	{                                                                                    \
+		URCU_BASE(word, text), .batch = batch, .get = single_get, .put = single_put, \
+				       .insert = single_insert, .erase = single_erase,       \
+				       .walk = walk, .texts = own_texts,                     \
 	}

@@ -10,4 +10,5 @@
 
 #include "bench/peers/urcu.h"
 
-const struct bench_subject bench_urcu_memb = URCU_SUBJECT("urcu_memb", "liburcu lfht memb");
+static const struct bench_subject texts[BENCH_TEXTS] = URCU_TEXTS("urcu_memb", "liburcu lfht memb");
+const struct bench_subject bench_urcu_memb = URCU_SUBJECT("urcu_memb", "liburcu lfht memb", texts);

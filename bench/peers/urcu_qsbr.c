@@ -10,4 +10,5 @@
 
 #include "bench/peers/urcu.h"
 
-const struct bench_subject bench_urcu_qsbr = URCU_SUBJECT("urcu_qsbr", "liburcu lfht qsbr");
+static const struct bench_subject texts[BENCH_TEXTS] = URCU_TEXTS("urcu_qsbr", "liburcu lfht qsbr");
+const struct bench_subject bench_urcu_qsbr = URCU_SUBJECT("urcu_qsbr", "liburcu lfht qsbr", texts);
