@@ -134,7 +134,8 @@ static size_t copy_image(struct calm__entry *to, const struct calm__image *image
 	uint64_t vacant = image->vacant;
 	for (uint32_t i = 0; i < image->n; i++, vacant >>= 1) {
 		to[n] = image->entries[i];
-		n += ~vacant & 1;
+		if (!(vacant & 1))
+			n++;
 	}
 	return n;
 }

@@ -35,7 +35,7 @@ static bool make_wide(struct calm__heap *heap, struct calm__pool_of *pool, uint3
 	struct calm__chunk *chunks = NULL;
 	if (wide > 0 && !(chunks = calm__heap_alloc(heap, wide * sizeof(*chunks))))
 		return false;
-	if (pool->count > 0)
+	if (chunks && pool->count > 0)
 		memcpy(chunks, pool->chunks, pool->count * sizeof(*chunks));
 	calm__heap_free(heap, pool->chunks, pool->wide * sizeof(*chunks));
 	pool->chunks = chunks;
