@@ -30,16 +30,16 @@ static size_t chunk_bytes(const struct calm__pool_of *pool, const struct calm__c
 }
 
 /* Under the lock: room to note so many chunks, at least those there are. False: no memory. */
-static bool make_wide(struct calm__heap *heap, struct calm__pool_of *pool, uint32_t wide)
+static bool make_wide(struct calm__heap *heap, struct calm__pool_of *pool, size_t wide)
 {
 	struct calm__chunk *chunks = NULL;
 	if (wide > 0 && !(chunks = calm__heap_alloc(heap, wide * sizeof(*chunks))))
 		return false;
-	if (chunks && pool->count > 0)
-		memcpy(chunks, pool->chunks, pool->count * sizeof(*chunks));
+	for (uint32_t i = 0; chunks && i < pool->count; i++)
+		chunks[i] = pool->chunks[i];
 	calm__heap_free(heap, pool->chunks, pool->wide * sizeof(*chunks));
 	pool->chunks = chunks;
-	pool->wide = wide;
+	pool->wide = (uint32_t)wide;
 	return true;
 }
 
@@ -48,7 +48,8 @@ static struct calm__chunk *add_chunk(struct calm__heap *heap, struct calm__pool_
 {
 	size_t most = MOST / pool->size;
 	size_t room = pool->nodes / 8 + 1 < most ? pool->nodes / 8 + 1 : most;
-	if (pool->count == pool->wide && !make_wide(heap, pool, pool->wide + pool->wide / 2 + 4))
+	if (pool->count == pool->wide &&
+	    !make_wide(heap, pool, (size_t)pool->wide + pool->wide / 2 + 4))
 		return NULL;
 	char *memory = calm__heap_alloc(heap, room * pool->size);
 	if (!memory)
@@ -138,6 +139,6 @@ void calm__pool_put(struct calm__heap *heap, struct calm__pool_of *pool, void *n
 		pool->last = 0;
 	}
 	if (pool->count < pool->wide / 4 || pool->count == 0)
-		(void)make_wide(heap, pool, 2 * pool->count);
+		(void)make_wide(heap, pool, (size_t)2 * pool->count);
 	calm__unlock(&pool->lock);
 }
