@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The calm authors */
+/*
+ * The parts of `calm trace`, and what passes between them.
+ *
+ *   agent/     runs inside the traced program: turns the library's probes into events, and takes samples
+ *   record.c   starts that program, drains its rings:           a struct trace_recording
+ *   timeline.c pairs begins with ends, finds overlaps:          a struct trace_timeline
+ *   page.c, perfetto.c, pprof.c                                 write it down
+ *
+ * Invariants: times are nanoseconds since the recording began; events and samples of a recording are in
+ * the order of their times; spans are in the order of their begins. What refers to another thing
+ * does so by its index, TRACE_NONE being no such thing. What was lost is counted where it was lost.
+ */
+#ifndef CLI_TRACE_TRACE_H
+#define CLI_TRACE_TRACE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define TRACE_NAME "calm trace"
+#define TRACE_NONE UINT32_MAX
+
+/* ---- the recording ---- */
+
+/*
+ * What the probes tell; a, b, c are a probe's arguments in their order (docs/tracing.md). The three
+ * that can happen a million times a second come as bursts: `count` of them between ns - c and ns.
+ */
+enum trace_event_kind {
+	TRACE_TRAVERSAL_BEGIN, /* map, verb (enum trace_verb) */
+	TRACE_TRAVERSAL_END,   /* map, verb */
+	TRACE_SNAPSHOT_OPEN,   /* map, snapshot */
+	TRACE_SNAPSHOT_CLOSE,  /* map, snapshot; perhaps another thread than opened it */
+	TRACE_RESIZE_BEGIN,    /* map, buckets before, buckets after */
+	TRACE_RESIZE_CHUNK,    /* map, first bucket of the chunk */
+	TRACE_RESIZE_END,      /* map; perhaps another thread than began it */
+	TRACE_COPY_BEGIN, /* map, entries: a table is copied (syncmap, cowmap, lockmap's snapshot) */
+	TRACE_COPY_END,   /* map */
+	TRACE_PROMOTION,  /* map, entries: syncmap's dirty table became the one that is read */
+	TRACE_COMPACT_BEGIN, /* map: deltamap builds its next base, or history is compacted */
+	TRACE_COMPACT_END,   /* map */
+	TRACE_RECLAIM_BEGIN, /* pointers that wait in this thread's bag */
+	TRACE_RECLAIM_END,   /* pointers that were released */
+	TRACE_STALL_BEGIN,   /* a reader that keeps what was retired: its thread id, its epoch */
+	TRACE_STALL_END,     /* epoch */
+	TRACE_SECTION, /* a read section that lasted over 10 us, at its end: c is how long, in ns */
+	TRACE_SECTIONS, /* burst: shorter ones */
+	TRACE_RETIRES,  /* burst */
+	TRACE_IMAGES,   /* burst: a is the map of the last of them */
+	TRACE_EVENT_KINDS
+};
+
+enum trace_verb {
+	TRACE_EACH,
+	TRACE_WALK,
+	TRACE_SNAPSHOT_EACH,
+	TRACE_SNAPSHOT_RANGE,
+	TRACE_SNAPSHOT_DIFF,
+	TRACE_VERBS
+};
+
+struct trace_event {
+	uint64_t ns;
+	uint64_t a, b, c;
+	uint32_t count;  /* of a burst; else 1 */
+	uint32_t thread; /* index */
+	uint8_t kind;    /* enum trace_event_kind */
+};
+
+/* A call stack as a node of the tree of all of them: its innermost frame, and the stack of its caller. */
+struct trace_stack {
+	uint32_t frame;
+	uint32_t caller; /* TRACE_NONE: outermost; else less than this one's own index */
+};
+
+struct trace_frame {
+	const char *function; /* or "0x1234" where there is no name */
+	const char *file;     /* of the source; NULL: not known */
+	const char *module;   /* path of the executable or library; NULL: not known */
+	uint64_t address;     /* in the module's own terms, as addr2line takes it */
+	uint32_t line;        /* 0: not known */
+	uint32_t module_index;
+};
+
+struct trace_module {
+	const char *path;
+	const char *build_id;        /* hexadecimal, or NULL */
+	uint64_t begin, end, offset; /* as mapped, executable part */
+};
+
+struct trace_sample {
+	uint64_t ns;
+	uint32_t thread;
+	uint32_t stack;
+};
+
+struct trace_thread {
+	uint32_t id; /* the kernel's */
+	char name[16];
+	uint64_t begin, end; /* the first and last that was heard of it */
+	uint64_t events_lost, samples_lost;
+};
+
+struct trace_map {
+	uint64_t address; /* as the probes name it */
+	char kind[16];    /* "hashmap"; "" if it was not learned */
+};
+
+struct trace_recording {
+	char **command;     /* of the traced program, NULL at its end */
+	uint64_t began;     /* CLOCK_REALTIME, ns */
+	uint64_t ns;        /* it lasted */
+	uint64_t sample_ns; /* a sample stands for so much processor time */
+	int exit_status;    /* as wait(2) tells */
+	struct trace_thread *threads;
+	struct trace_map *maps;
+	struct trace_module *modules;
+	struct trace_event *events;
+	struct trace_sample *samples;
+	struct trace_stack *stacks;
+	struct trace_frame *frames;
+	uint64_t event_count, sample_count;
+	uint32_t thread_count, map_count, module_count, stack_count, frame_count;
+	uint64_t threads_lost; /* threads for which there was no ring: their events are lost, uncounted */
+	uint64_t event_cost_ps; /* what recording one event takes, measured in that process; 0: not */
+	void *memory;           /* record.c's own */
+};
+
+/* ---- the timeline ---- */
+
+enum trace_span_kind {
+	TRACE_SPAN_TRAVERSAL,
+	TRACE_SPAN_SNAPSHOT,
+	TRACE_SPAN_RECLAIM,
+	TRACE_SPAN_RESIZE,
+	TRACE_SPAN_COPY,
+	TRACE_SPAN_COMPACT,
+	TRACE_SPAN_STALL,
+	TRACE_SPAN_SECTION,
+	TRACE_SPAN_KINDS
+};
+
+struct trace_span {
+	uint64_t begin, end; /* ns; an end that did not come is the recording's */
+	uint64_t a,
+		b; /* of the begin: verb, entries, buckets before and after; RECLAIM: b is how many were released */
+	uint32_t thread;     /* that began it */
+	uint32_t end_thread; /* that ended it; TRACE_NONE: it did not end */
+	uint32_t map;        /* index, or TRACE_NONE */
+	uint32_t number;     /* among those of its kind, from 1: "traversal 14" */
+	uint8_t kind;        /* enum trace_span_kind */
+	bool begin_lost; /* its begin was not seen; it is taken to have begun when the thread was first seen */
+};
+
+/* What has no length: promotions, chunks of a resize, and bursts. */
+struct trace_mark {
+	uint64_t ns, length; /* length of a burst, before ns */
+	uint64_t a;
+	uint32_t count;
+	uint32_t thread;
+	uint32_t map;
+	uint8_t kind; /* enum trace_event_kind */
+};
+
+/* A traversal, and something that went on meanwhile and may have slowed it. */
+struct trace_overlap {
+	uint32_t traversal; /* index of a span */
+	uint32_t other;     /* index of a span: reclaim, resize, copy, compaction, stall */
+	uint64_t ns;        /* they went on together */
+};
+
+struct trace_timeline {
+	const struct trace_recording *recording;
+	struct trace_span *spans;
+	struct trace_mark *marks;
+	struct trace_overlap *overlaps; /* the longest first, at most TRACE_OVERLAPS */
+	uint64_t span_count, mark_count;
+	uint32_t overlap_count;
+	uint64_t overlaps_left_out;
+};
+
+#define TRACE_OVERLAPS 10000
+
+#endif
