@@ -28,7 +28,7 @@ static uint8_t tag_of(uint64_t hash)
 /* Lays a zeroed table out; slots is a power of two >= 4. NULL: no memory. */
 static struct calm__table *layout(struct calm__heap *heap, size_t slots, bool births)
 {
-	size_t per_slot = sizeof(struct calm__slot) + (births ? sizeof(uint64_t) : 0) + 1;
+	size_t per_slot = sizeof(struct calm__table_slot) + (births ? sizeof(uint64_t) : 0) + 1;
 	if (slots > (PTRDIFF_MAX - sizeof(struct calm__table)) / per_slot)
 		return NULL;
 	size_t bytes = sizeof(struct calm__table) + slots * per_slot;
@@ -37,7 +37,7 @@ static struct calm__table *layout(struct calm__heap *heap, size_t slots, bool bi
 		return NULL;
 	table->mask = slots - 1;
 	table->bytes = bytes;
-	table->slots = (struct calm__slot *)(table + 1);
+	table->slots = (struct calm__table_slot *)(table + 1);
 	table->births = births ? (uint64_t *)(table->slots + slots) : NULL;
 	table->tags = (uint8_t *)table + bytes - slots;
 	return table;
@@ -66,7 +66,7 @@ struct calm__table *calm__table_copy(struct calm__heap *heap, const struct calm_
 		return NULL;
 	memcpy(copy, table, table->bytes);
 	size_t slots = table->mask + 1;
-	copy->slots = (struct calm__slot *)(copy + 1);
+	copy->slots = (struct calm__table_slot *)(copy + 1);
 	copy->births = table->births ? (uint64_t *)(copy->slots + slots) : NULL;
 	copy->tags = (uint8_t *)copy + copy->bytes - slots;
 	return copy;
@@ -106,7 +106,7 @@ size_t calm__table_insert(struct calm__table *table, uint64_t stored, uint64_t h
 	while (table->tags[i] != 0)
 		i = (i + 1) & table->mask;
 	table->tags[i] = tag_of(hash);
-	table->slots[i] = (struct calm__slot){stored, value};
+	table->slots[i] = (struct calm__table_slot){stored, value};
 	table->count++;
 	return i;
 }

@@ -11,7 +11,7 @@
 
 #define CALM__NO_SLOT SIZE_MAX
 
-struct calm__slot {
+struct calm__table_slot {
 	uint64_t key; /* a word, or a record's address */
 	void *value;
 };
@@ -20,7 +20,7 @@ struct calm__table {
 	size_t mask;  /* slots - 1; a power of two less one */
 	size_t count; /* bindings */
 	size_t bytes; /* of this allocation */
-	struct calm__slot *slots;
+	struct calm__table_slot *slots;
 	uint64_t *births; /* each value's birth epoch, or NULL: not kept */
 	uint8_t *tags;    /* 0: free; else 0x80 | 7 bits of the hash */
 };
