@@ -21,6 +21,7 @@
  */
 #include "map/deltamap.h"
 
+#include "base/probe.h"
 #include "map/hashmap_bucket.h"
 
 #include <string.h>
@@ -77,6 +78,7 @@ static void end(struct deltamap *map)
 	struct calm__compaction *compaction = map->running;
 	struct calm__heap *heap = &map->over.base.heap;
 	map->running = NULL;
+	calm__probe1(compact__end, map);
 	/* order: none - a hint. */
 	store_relaxed(&map->work, 0);
 	calm__dense_free(heap, compaction->dense);
@@ -105,6 +107,7 @@ static calm_status begin(struct deltamap *map)
 	compaction->count = base_of(compaction)->count;
 	compaction->keys = base_of(compaction)->keys;
 	map->running = compaction;
+	calm__probe1(compact__begin, map);
 	return CALM_OK;
 }
 
