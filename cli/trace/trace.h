@@ -91,12 +91,13 @@ struct trace_module {
 	const char *path;
 	const char *build_id;        /* hexadecimal, or NULL */
 	uint64_t begin, end, offset; /* as mapped, executable part */
+	uint64_t bias; /* of an address in the process over the module's own: stacks.c finds it */
 };
 
 struct trace_sample {
 	uint64_t ns;
 	uint32_t thread;
-	uint32_t stack;
+	uint32_t stack; /* TRACE_NONE: it could not be found */
 };
 
 struct trace_thread {
