@@ -91,12 +91,13 @@ struct trace_module {
 	const char *path;
 	const char *build_id;        /* hexadecimal, or NULL */
 	uint64_t begin, end, offset; /* as mapped, executable part */
+	uint64_t bias; /* of an address in the process over the module's own: stacks.c finds it */
 };
 
 struct trace_sample {
 	uint64_t ns;
 	uint32_t thread;
-	uint32_t stack;
+	uint32_t stack; /* TRACE_NONE: it could not be found */
 };
 
 struct trace_thread {
@@ -172,13 +173,15 @@ struct trace_overlap {
 	uint32_t traversal; /* index of a span */
 	uint32_t other;     /* index of a span: reclaim, resize, copy, compaction, stall */
 	uint64_t ns;        /* they went on together */
+	bool elsewhere;     /* the other is a resize, copy or compaction of another map */
 };
 
 struct trace_timeline {
 	const struct trace_recording *recording;
 	struct trace_span *spans;
 	struct trace_mark *marks;
-	struct trace_overlap *overlaps; /* the longest first, at most TRACE_OVERLAPS */
+	struct trace_overlap *
+		overlaps; /* those elsewhere last, else the longest first; at most TRACE_OVERLAPS */
 	uint64_t span_count, mark_count;
 	uint32_t overlap_count;
 	uint64_t overlaps_left_out;
@@ -216,6 +219,10 @@ const char *trace_stacks_lack(void);
 /* False: no memory. The recording stays the caller's, and must outlive the timeline. O(n log n). */
 bool trace_timeline_make(const struct trace_recording *recording, struct trace_timeline *timeline);
 void trace_timeline_free(struct trace_timeline *timeline);
+
+/* ---- overlap.c: part of the above ---- */
+
+bool trace_overlaps_find(struct trace_timeline *timeline);
 
 /* ---- names.c ---- */
 
