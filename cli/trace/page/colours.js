@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The calm authors */
 /*
  * How kinds look: a colour from page.css and a pattern each, so that no kind is told by colour alone.
  *

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The calm authors */
 /*
  * What is known of the selected span, as text: its numbers, how it compares with others of its kind, and what went on
  * meanwhile, on whatever thread.

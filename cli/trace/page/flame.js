@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The calm authors */
 /*
  * The flame graph: where the processor was, from the outermost function at the top to the innermost, as wide
  * as there were samples (Gregg, "The flame graph", CACM 59(6), 2016; upside down, so that it begins where one reads first).

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The calm authors */
 /*
  * Mouse, touch and keyboard on the timeline. The wheel zooms where the pointer is, over the labels it scrolls
  * the lanes; keys work wherever the focus is, except where text is typed.

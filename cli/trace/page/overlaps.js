@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The calm authors */
 /*
  * The list of overlaps: what may have slowed a traversal, the longest first. Real buttons in a real list, a few hundred
  * at a time; choosing one selects both spans and goes there.

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The calm authors */
 /*
  * The whole recording in a strip above the timeline: a line for each kind of span, as dark as it was busy, and the
  * visible range as a window that can be dragged. Counted once for a width, not in each frame.

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The calm authors */
 /*
  * Search: words that must all be in a span's kind, verb, thread or map, or be its number; and in functions' names.
  * Each word is held against every name once, so a million spans cost a few look-ups each.

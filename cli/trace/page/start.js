@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The calm authors */
 /*
  * The head of the page (what was recorded, and what was lost), the legend, and the start of everything.
  */

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The calm authors */
 /*
  * Names and numbers for people. Texts of the recording (threads, functions, files) go into the page as
  * text nodes and attributes only, never as markup.

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The calm authors */
 /*
  * Draws the timeline: an axis, and the visible lanes. What is narrower than two pixels is drawn by
  * pixel, as dark as that pixel is full (tracks.js says at what cost), so nothing vanishes and nothing is drawn twice.

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The calm authors */
 /*
  * Lanes and their tracks: where everything is drawn, and the indices that make drawing cheap.
  *

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The calm authors */
 /*
  * What is being looked at: the visible range and the selection. Everything else draws what these say, and is
  * told when they change; they stand in location.hash, so that a view can be sent to somebody.
