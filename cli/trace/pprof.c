@@ -11,6 +11,7 @@
  * between others, so a string is written when it is first named. The gzip file stores and does not compress: what can be
  * merged has been, and a library for the rest was not worth a dependency (docs/decisions/0013.md).
  */
+#include "cli/cli.h"
 #include "cli/trace/table.h"
 #include "cli/trace/trace.h"
 
@@ -151,6 +152,23 @@ static uint32_t number_of(struct writer *writer, struct trace_table *table, cons
 	return *number;
 }
 
+/* A string of the profile, which must be UTF-8. */
+static void put_text(struct writer *writer, const char *text, size_t size)
+{
+	char *clean = NULL;
+	size_t clean_size = 0;
+	FILE *memory = open_memstream(&clean, &clean_size);
+
+	if (memory != NULL) {
+		cli_clean(memory, text, size);
+		writer->failed = writer->failed || ferror(memory) != 0;
+		writer->failed = fclose(memory) != 0 || writer->failed;
+		put_bytes(&writer->profile, PROFILE_STRING, clean, clean_size);
+	}
+	writer->failed = writer->failed || memory == NULL;
+	free(clean);
+}
+
 static uint32_t string(struct writer *writer, const char *text)
 {
 	size_t size = strlen(text);
@@ -160,7 +178,7 @@ static uint32_t string(struct writer *writer, const char *text)
 	uint32_t number = number_of(writer, &writer->strings, key, &writer->string_count, &fresh);
 
 	if (fresh)
-		put_bytes(&writer->profile, PROFILE_STRING, text, size);
+		put_text(writer, text, size);
 	return number;
 }
 

@@ -263,7 +263,7 @@ static void json_recording(const struct totals *totals, FILE *file)
 		"\"threads_lost\":%llu",
 		(ull)recording->event_count, (ull)totals->events_lost, (ull)recording->sample_count,
 		(ull)totals->samples_lost, (ull)recording->threads_lost);
-	json_number(file, "sample_ms", (double)recording->sample_ns * 1e-6);
+	json_number(file, "sample_us", (double)recording->sample_ns * 1e-3);
 	json_number(file, "event_cost_ns",
 		    recording->event_cost_ps > 0 ? (double)recording->event_cost_ps * 1e-3 : NAN);
 }
@@ -294,9 +294,9 @@ static void json_spans(const struct totals *totals, FILE *file)
 		(void)fprintf(file, "%s\"%s\":{\"whole\":%llu,\"not_whole\":%llu",
 			      kind > 0 ? "," : "", trace_span_kind_name(kind),
 			      (ull)kit_hist_count(&totals->lengths[kind]), (ull)totals->cut[kind]);
-		json_number(file, "p50_ms", length_of(totals, kind, 50) * 1e-6);
-		json_number(file, "p99_ms", length_of(totals, kind, 99) * 1e-6);
-		json_number(file, "max_ms", length_of(totals, kind, 100) * 1e-6);
+		json_number(file, "p50_us", length_of(totals, kind, 50) * 1e-3);
+		json_number(file, "p99_us", length_of(totals, kind, 99) * 1e-3);
+		json_number(file, "max_us", length_of(totals, kind, 100) * 1e-3);
 		(void)fputs("}", file);
 	}
 	(void)fputs("},\"marks\":{", file);
@@ -322,8 +322,8 @@ static void json_side(const struct trace_timeline *timeline, uint32_t index, FIL
 		json_string(file, "map", trace_map_text(timeline->recording, span->map, text));
 	if (span->kind == TRACE_SPAN_TRAVERSAL)
 		json_string(file, "verb", trace_verb_name(span->a));
-	json_number(file, "begin_ms", (double)span->begin * 1e-6);
-	json_number(file, "ms", (double)(span->end - span->begin) * 1e-6);
+	json_number(file, "begin_us", (double)span->begin * 1e-3);
+	json_number(file, "us", (double)(span->end - span->begin) * 1e-3);
 	(void)fputs("}", file);
 }
 
@@ -338,7 +338,7 @@ static void json_overlaps(const struct totals *totals, FILE *file)
 		json_side(timeline, overlap->traversal, file);
 		(void)fputs(",\"other\":", file);
 		json_side(timeline, overlap->other, file);
-		json_number(file, "ms", (double)overlap->ns * 1e-6);
+		json_number(file, "us", (double)overlap->ns * 1e-3);
 		(void)fprintf(file, ",\"elsewhere\":%s}", overlap->elsewhere ? "true" : "false");
 	}
 	(void)fprintf(file, "],\"overlaps_left_out\":%llu", (ull)timeline->overlaps_left_out);
