@@ -55,6 +55,11 @@ function readColours(context) {
 		STROKES[name] || name === 'stall' ? makePattern(context, name, devicePixelRatio) : colours[name]);
 }
 
+/* The square of a span's colour before its name. */
+function key(span) {
+	return element('i', { className: 'key ' + KIND_COLOURS[spans.kind[span]] });
+}
+
 /* A bar with its kind's look; text fits in or is left out. */
 function drawBar(pen, kind, x, y, width, height, text) {
 	if (kind === SNAPSHOT) {
@@ -83,7 +88,7 @@ function drawBar(pen, kind, x, y, width, height, text) {
 	}
 }
 
-/* As much of a text as fits, or nothing if that is not worth reading. Digits and letters are about 0.55 em. */
+/* As much of a text as fits, or nothing if that is not worth reading. */
 function fitText(pen, text, width) {
 	let measured = pen.measureText(text).width;
 	if (measured <= width)

@@ -54,25 +54,32 @@ function facts(span) {
 	return rows;
 }
 
-/* Spans that went on during this one: { kinds: [{ kind, count, ns }], longest: [{ span, ns }] }. */
+/* Spans that went on during this one: { kinds: [{ kind, count, ns }], longest: [{ span, ns }], count }. */
 function meanwhile(span) {
 	const begin = spans.begin[span], end = spans.end[span];
 	const kinds = KIND_NAMES.map((name, kind) => ({ kind, count: 0, ns: 0 }));
-	const all = [];
+	const longest = [];
+	let all = 0;
 	for (let other = 0; other < spans.rows && spans.begin[other] < end; other++) {
 		if (spans.end[other] <= begin || other === span || spans.kind[other] === SECTION)
 			continue;
 		const ns = Math.min(spans.end[other], end) - Math.max(spans.begin[other], begin);
 		kinds[spans.kind[other]].count++;
 		kinds[spans.kind[other]].ns += ns;
-		all.push({ span: other, ns });
+		all++;
+		if (longest.length === MEANWHILE && ns <= longest[MEANWHILE - 1].ns)
+			continue;
+		longest.length = Math.min(longest.length, MEANWHILE - 1);
+		let place = longest.length;
+		while (place > 0 && longest[place - 1].ns < ns)
+			place--;
+		longest.splice(place, 0, { span: other, ns });
 	}
-	all.sort((x, y) => y.ns - x.ns);
-	return { kinds: kinds.filter(({ count }) => count > 0), longest: all.slice(0, MEANWHILE), count: all.length };
+	return { kinds: kinds.filter(({ count }) => count > 0), longest, count: all };
 }
 
 function spanButton(span, text) {
-	return element('button', { type: 'button', 'data-span': span }, element('i', { className: 'key ' + KIND_COLOURS[spans.kind[span]] }), text);
+	return element('button', { type: 'button', 'data-span': span }, key(span), text);
 }
 
 function showDetails() {
@@ -83,7 +90,7 @@ function showDetails() {
 		byId('said').textContent = '';
 		return;
 	}
-	const parts = [element('h3', {}, element('i', { className: 'key ' + KIND_COLOURS[spans.kind[span]] }),
+	const parts = [element('h3', {}, key(span),
 		spanName(span) + (spanWhat(span) && ': ' + spanWhat(span)))];
 	let sentence = '';
 	if (view.other !== NONE) {
@@ -100,7 +107,8 @@ function showDetails() {
 		parts.push(element('ul', { className: 'spans' }, ...others.longest.map(({ span: other, ns }) =>
 			element('li', {}, spanButton(other, spanName(other) + ', ' + threadText(spans.thread[other]) + ': ' + timeText(ns))))));
 		if (others.count > others.longest.length)
-			parts.push(element('p', { className: 'dim' }, 'and ' + countText(others.count - others.longest.length) + ' shorter ones.'));
+			parts.push(element('p', { className: 'dim' },
+				'and ' + countText(others.count - others.longest.length) + ' shorter ones.'));
 	} else {
 		parts.push(element('p', { className: 'dim' }, 'Nothing else went on meanwhile.'));
 	}

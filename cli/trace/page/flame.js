@@ -58,8 +58,10 @@ function mergeStacks() {
 
 /* "hash_each, hashmap.c:120" */
 function frameText(frame) {
-	const file = frames.file[frame];
-	return frames.function[frame] + (file ? ', ' + file.replace(/.*\//, '') + (frames.line[frame] ? ':' + frames.line[frame] : '') : '');
+	const file = frames.file[frame], line = frames.line[frame];
+	if (!file)
+		return frames.function[frame];
+	return frames.function[frame] + ', ' + file.replace(/.*\//, '') + (line ? ':' + line : '');
 }
 
 /* ---- which samples ---- */

@@ -65,7 +65,8 @@ function showTip(lines, event) {
 	tip.hidden = false;
 	const box = tip.getBoundingClientRect();
 	tip.style.left = Math.max(4, Math.min(event.clientX + 14, innerWidth - box.width - 4)) + 'px';
-	tip.style.top = (event.clientY + 20 + box.height > innerHeight ? event.clientY - box.height - 10 : event.clientY + 20) + 'px';
+	const below = event.clientY + 20, fits = below + box.height <= innerHeight;
+	tip.style.top = (fits ? below : event.clientY - box.height - 10) + 'px';
 }
 
 function hideTip() {

@@ -12,7 +12,7 @@ let listed = [], shown = 0;
 function overlapButton(overlap) {
 	const traversal = overlaps.traversal[overlap], other = overlaps.other[overlap];
 	return element('button', { type: 'button', 'data-overlap': overlap, 'aria-label': overlapText(overlap) },
-		element('b', {}, timeText(overlaps.ns[overlap])), element('i', { className: 'key ' + KIND_COLOURS[spans.kind[other]] }),
+		element('b', {}, timeText(overlaps.ns[overlap])), key(other),
 		element('span', {}, spanName(traversal) + ' × ' + spanName(other)),
 		element('small', {}, spanWhat(traversal) + ', ' + threadText(spans.thread[traversal]) + ' × ' +
 			threadText(spans.thread[other]) + (overlaps.elsewhere[overlap] ? ', another map' : '')));
@@ -121,7 +121,8 @@ function showTracks(span, other = NONE) {
 
 function startOverlaps() {
 	fillFilter(byId('overlap-kind'), 'anything', overlap => spans.kind[overlaps.other[overlap]], kind => KIND_NAMES[kind]);
-	fillFilter(byId('overlap-map'), 'any map', overlap => spans.map[overlaps.traversal[overlap]], map => mapText(map) || 'no map');
+	fillFilter(byId('overlap-map'), 'any map', overlap => spans.map[overlaps.traversal[overlap]],
+		map => mapText(map) || 'no map');
 	for (const id of ['overlap-kind', 'overlap-map', 'overlap-order', 'overlap-visible'])
 		byId(id).addEventListener('change', listOverlaps);
 	const left = recording.overlaps_left_out;

@@ -8,6 +8,7 @@
 const searchField = byId('search');
 let hits = [];                  /* spans, in their order */
 let sampleHits = [];            /* samples in which a function was found */
+let sampleAt = NONE;            /* the one that was gone to */
 let functionHits = new Uint8Array(0);
 
 /* Which of these texts contain the word. */
@@ -55,6 +56,7 @@ function search() {
 	const words = searchField.value.toLowerCase().split(/\s+/).filter(Boolean);
 	hits = [];
 	sampleHits = [];
+	sampleAt = NONE;
 	functionHits = new Uint8Array(functions.length);
 	let text = '';
 	if (words.length > 0) {
@@ -73,14 +75,10 @@ function search() {
 	repaint();
 }
 
-/* Those that can be seen, of very many only some: there they are everywhere. */
-function visibleHits() {
-	const visible = [], last = lowerBoundBy(hits, span => spans.begin[span], view.end);
-	const step = Math.max(1, Math.floor(last / 20000));
-	for (let i = 0; i < last; i += step)
-		if (spans.end[hits[i]] >= view.begin)
-			visible.push(hits[i]);
-	return visible;
+/* Of those found, which begin before the end of what is visible; of very many only some: they are everywhere. */
+function visibleHits(found, timeOf) {
+	const last = lowerBoundBy(found, timeOf, view.end), step = Math.max(1, Math.floor(last / 20000));
+	return step === 1 ? found.slice(0, last) : found.filter((hit, i) => i < last && i % step === 0);
 }
 
 function lowerBoundBy(sorted, valueOf, wanted) {
@@ -95,20 +93,19 @@ function lowerBoundBy(sorted, valueOf, wanted) {
 	return from;
 }
 
-let sampleAt = NONE; /* the sample that was gone to */
-
 /* To the next span found, or if there is none to the next sample. */
 function nextHit(step) {
-	const list = hits.length > 0 ? hits : sampleHits;
+	const inSpans = hits.length > 0, list = inSpans ? hits : sampleHits;
 	if (list.length === 0)
 		return;
-	let current = hits.length > 0 ? view.span : sampleAt;
-	let place = current === NONE
-		? lowerBoundBy(list, hits.length > 0 ? span => spans.begin[span] : sample => samples.ns[sample], view.begin) - (step > 0 ? 1 : 0)
-		: lowerBoundBy(list, index => index, current) - (step > 0 && !list.includes(current) ? 1 : 0);
-	place = ((place + step) % list.length + list.length) % list.length;
-	byId('hits').textContent = countText(place + 1) + ' of ' + plural(list.length, hits.length > 0 ? 'span' : 'sample');
-	if (hits.length > 0) {
+	/* From what was gone to, or where one looks. */
+	const current = inSpans ? view.span : sampleAt;
+	const timeOf = inSpans ? span => spans.begin[span] : sample => samples.ns[sample];
+	const from = current === NONE ? lowerBoundBy(list, timeOf, view.begin) : lowerBound(list, current);
+	let place = step < 0 ? from - 1 : current !== NONE && list[from] === current ? from + 1 : from;
+	place = (place + list.length) % list.length;
+	byId('hits').textContent = countText(place + 1) + ' of ' + plural(list.length, inSpans ? 'span' : 'sample');
+	if (inSpans) {
 		select(list[place]);
 		showSpan(list[place]);
 		showTracks(list[place]);

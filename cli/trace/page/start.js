@@ -55,7 +55,8 @@ function absenceTexts() {
 	else if (!spans.kind.includes(TRAVERSAL))
 		texts.push('No traversals: no walk, each, or traversal of a snapshot began or ended while it was recorded.');
 	if (samples.rows === 0)
-		texts.push('No samples, so no flame graph: sampling was off or not allowed, or the program used less processor time than one sample stands for.');
+		texts.push('No samples, so no flame graph: sampling was off or not allowed, or the program used less processor ' +
+			'time than one sample stands for.');
 	return texts;
 }
 

@@ -263,11 +263,16 @@ function drawOverlaps() {
 }
 
 function drawHits() {
-	const hits = visibleHits();
 	pen.fillStyle = colours.hit;
-	for (const span of hits) {
+	for (const span of visibleHits(hits, span => spans.begin[span])) {
 		const box = spanBox(span);
-		pen.fillRect(box.x, box.y - 2, box.width, 2);
+		if (box.visible)
+			pen.fillRect(box.x, box.y - 2, box.width, 2);
+	}
+	for (const sample of visibleHits(sampleHits, hit => samples.ns[hit])) {
+		const track = sampleTracks[samples.thread[sample]], x = xOf(samples.ns[sample]);
+		if (track && x >= plot.left)
+			pen.fillRect(Math.floor(x), AXIS - plot.scroll + track.y, 2, track.row.height - 3);
 	}
 }
 

@@ -35,8 +35,8 @@ const GAP = 3;     /* below a lane */
 
 const lanes = [];                               /* { name, note, y, height, tracks } */
 const trackOf = new Uint32Array(spans.rows);   /* of a span: index into tracks */
-const placeOf = new Uint32Array(spans.rows);   /* of a span: its place in that track */
 const tracks = [];
+const sampleTracks = [];                        /* of a thread; undefined: it has no samples */
 
 /* Rows of one lane and kind, filled by first fit. */
 function makeRow(lane, row, level) {
@@ -65,7 +65,6 @@ function put(track, item, begin, end, weight) {
 	track.begin[place] = begin;
 	track.end[place] = end;
 	track.sum[place + 1] = track.sum[place] + weight;
-	return place;
 }
 
 function placeSpans(laneOf) {
@@ -88,7 +87,7 @@ function placeSpans(laneOf) {
 	openTracks();
 	for (let span = 0; span < spans.rows; span++) {
 		const begin = spans.begin[span], end = spans.end[span];
-		placeOf[span] = put(tracks[trackOf[span]], span, begin, end, end - begin);
+		put(tracks[trackOf[span]], span, begin, end, end - begin);
 	}
 }
 
@@ -177,6 +176,8 @@ function makeLanes() {
 		mark => marks.ns[mark] - marks.length[mark], mark => marks.count[mark]);
 	const sampleRow = ROWS.find(row => row.samples);
 	placePoints(samples, threadLanes, () => sampleRow, sample => samples.ns[sample], () => 1);
+	for (const lane of threadLanes)
+		sampleTracks.push(lane.tracks.find(track => track.row.samples));
 	lanes.push(...snapshotLanes.values(), ...threadLanes);
 	for (const row of ROWS)
 		if (row.shape === 'density')
