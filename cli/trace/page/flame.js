@@ -12,7 +12,7 @@ const flameCanvas = byId('flame'), flameBox = byId('flame-box');
 const flamePen = flameCanvas.getContext('2d');
 const FRAME_HEIGHT = 18;
 
-const functions = [];       /* { name, module, look, frame }, each once */
+const functions = [];       /* { name, look, frame }, each once */
 const functionOf = [];      /* of a frame */
 const nodes = { count: 0, parent: [], of: [] };
 const nodeOfStack = new Int32Array(stacks.rows);
@@ -24,20 +24,26 @@ function moduleText(frame) {
 	return module === NONE ? '' : recording.modules[module] || '';
 }
 
-/* Which colour a function has; the program is the first module. */
+const folder = file => file.slice(0, file.lastIndexOf('/') + 1);
+const calmFolders = new Set(); /* of sources that define something with calm's prefix */
+
+/* Which colour a function has. calm may be linked in, and its static functions have no prefix; the program is the first module. */
 function lookOf(name, frame) {
-	const module = moduleText(frame);
-	if (/^calm_/.test(name) || /\/libcalm\.so/.test(module))
+	const module = moduleText(frame), file = frames.file[frame];
+	if (/^calm_/.test(name) || /\/libcalm\.so/.test(module) || file && calmFolders.has(folder(file)))
 		return 'frame-calm';
 	if (/^\[(kernel|vdso)/.test(module) || name === '[kernel]')
 		return 'frame-kernel';
-	return frames.module_index[frame] === 0 ? 'frame-program' : 'frame-library';
+	return module === recording.modules[0] ? 'frame-program' : 'frame-library';
 }
 
 function mergeStacks() {
 	const known = new Map(), merged = new Map();
+	for (let frame = 0; frame < frames.rows; frame++)
+		if (/^calm_/.test(frames.function[frame]) && frames.file[frame])
+			calmFolders.add(folder(frames.file[frame]));
 	for (let frame = 0; frame < frames.rows; frame++) {
-		const name = frames.function[frame], key = name + '\n' + frames.module_index[frame];
+		const name = frames.function[frame], key = name + '\n' + moduleText(frame);
 		if (!known.has(key))
 			known.set(key, functions.push({ name, frame, look: lookOf(name, frame) }) - 1);
 		functionOf[frame] = known.get(key);

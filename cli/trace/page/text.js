@@ -52,11 +52,25 @@ const threadNames = (() => {
 	});
 })();
 
+/* A map's kind, with the end of its address where a span or mark is of another map of that kind. */
 const mapNames = (() => {
-	const seen = new Map();
-	for (const map of maps)
-		seen.set(map.kind, (seen.get(map.kind) || 0) + 1);
-	return maps.map(map => map.kind && seen.get(map.kind) === 1 ? map.kind : (map.kind || 'map') + ' ' + map.address);
+	const used = new Set(spans.map), alike = new Map();
+	for (const map of marks.map)
+		used.add(map);
+	maps.forEach((map, index) => {
+		if (used.has(index))
+			alike.set(map.kind, (alike.get(map.kind) || []).concat(map.address));
+	});
+	return maps.map(map => {
+		const kind = map.kind || 'map', all = alike.get(map.kind) || [];
+		if (all.length < 2)
+			return kind;
+		let digits = 4;
+		while (digits < map.address.length && all.some(other => other !== map.address &&
+			other.slice(-digits) === map.address.slice(-digits)))
+			digits++;
+		return kind + ' …' + map.address.slice(-digits);
+	});
 })();
 
 function threadText(thread) {

@@ -116,18 +116,19 @@ function placePoints(table, threadLanes, rowOf, beginOf, weightOf) {
 			put(of[point], point, beginOf(point), table.ns[point], weightOf(point));
 }
 
-/* The highest rate of a kind of burst, per ns: what a full bar stands for. */
+/* The highest rate of a kind of burst per ns, over a thousandth of the recording: what a full bar stands for. */
 function topRate(row) {
+	const PARTS = 1000;
 	let top = 0;
 	for (const track of tracks) {
 		if (track.row !== row)
 			continue;
-		for (let i = 0; i < track.count; i++) {
-			const rate = (track.sum[i + 1] - track.sum[i]) / Math.max(track.end[i] - track.begin[i], 1000);
-			top = Math.max(top, rate);
-		}
+		const counts = new Float64Array(PARTS + 1);
+		for (let i = 0; i < track.count; i++)
+			counts[Math.floor(track.end[i] / duration * PARTS)] += track.sum[i + 1] - track.sum[i];
+		top = Math.max(top, ...counts);
 	}
-	return top;
+	return top * PARTS / duration;
 }
 
 function layOut() {
