@@ -181,38 +181,42 @@ function drawAxis() {
 	}
 }
 
-function drawLane(lane, top) {
-	const y = top + lane.y;
+/* A lane's name stays in sight as long as anything of the lane does. */
+function drawName(lane, top) {
+	const y = Math.min(Math.max(top + lane.y, AXIS), top + lane.y + lane.height - HEADER), middle = y + HEADER / 2 - 1;
 	pen.fillStyle = colours.panel;
 	pen.fillRect(0, y, plot.width, HEADER - 3);
 	pen.font = '600 12px system-ui, sans-serif';
 	pen.fillStyle = colours.text;
-	pen.fillText(lane.name, 6, y + HEADER / 2 - 1);
+	pen.fillText(lane.name, 6, middle);
 	let x = 6 + pen.measureText(lane.name).width + 8;
 	pen.font = '11px system-ui, sans-serif';
 	pen.fillStyle = colours.dim;
-	pen.fillText(lane.note, x, y + HEADER / 2 - 1);
+	pen.fillText(lane.note, x, middle);
 	if (lane.lost) {
 		x += pen.measureText(lane.note).width + 8;
 		pen.fillStyle = colours.reclaim;
-		pen.fillText('⚠ ' + lane.lost, x, y + HEADER / 2 - 1);
+		pen.fillText('⚠ ' + lane.lost, x, middle);
 	}
+}
+
+function drawLane(lane, top) {
 	for (const track of lane.tracks) {
-		const trackTop = top + track.y;
-		if (trackTop > plot.height || trackTop + track.row.height < AXIS)
+		const y = top + track.y;
+		if (y > plot.height || y + track.row.height < AXIS)
 			continue;
 		if (track.level === 0) {
 			pen.fillStyle = colours.dim;
 			pen.font = '10.5px system-ui, sans-serif';
-			pen.fillText(track.row.label, 12, trackTop + (track.row.height - 3) / 2 + 0.5);
+			pen.fillText(track.row.label, 12, y + (track.row.height - 3) / 2 + 0.5);
 		}
 		pen.font = '11px system-ui, sans-serif';
 		if (track.row.of !== undefined)
-			drawSpans(track, trackTop);
+			drawSpans(track, y);
 		else if (track.row.shape === 'density')
-			drawDensity(track, trackTop);
+			drawDensity(track, y);
 		else
-			drawTicks(track, trackTop);
+			drawTicks(track, y);
 	}
 }
 
@@ -293,15 +297,17 @@ function paintTimeline() {
 	if (view.other !== NONE)
 		drawBand();
 	const top = AXIS - plot.scroll;
-	for (const lane of lanes)
-		if (top + lane.y < plot.height && top + lane.y + lane.height > AXIS)
-			drawLane(lane, top);
+	const visible = lanes.filter(lane => top + lane.y < plot.height && top + lane.y + lane.height > AXIS);
+	for (const lane of visible)
+		drawLane(lane, top);
 	drawOverlaps();
 	drawHits();
 	if (view.other !== NONE)
 		drawOutline(view.other);
 	if (view.span !== NONE)
 		drawOutline(view.span);
+	for (const lane of visible)
+		drawName(lane, top);
 	pen.restore();
 	paintTimeline.took = performance.now() - began;
 }

@@ -3,7 +3,7 @@
 /*
  * Lanes and their tracks: where everything is drawn, and the indices that make drawing cheap.
  *
- * A lane is a thread, or the snapshots of a map, which belong to no thread. A track is a row of a lane
+ * A lane is a thread, or all snapshots, which belong to no thread. A track is a row of a lane
  * with things of one kind that do not overlap each other: what nests goes to the next row (first fit).
  * So both begins and ends of a track are sorted, and `sum`, the weight of all things before, gives what
  * lies in any interval by two look-ups: busy time of spans, count of marks. Drawing a track takes
@@ -160,18 +160,9 @@ function lossText(thread) {
 function makeLanes() {
 	const threadLanes = threads.map((thread, index) =>
 		({ name: threadNames[index], note: 'thread ' + thread.id, lost: lossText(thread), levels: [], tracks: [] }));
-	const snapshotLanes = new Map();
-	placeSpans(span => {
-		if (spans.kind[span] !== SNAPSHOT && spans.thread[span] !== NONE)
-			return threadLanes[spans.thread[span]];
-		const map = spans.map[span];
-		let lane = snapshotLanes.get(map);
-		if (!lane) {
-			lane = { name: 'Snapshots' + (map === NONE ? '' : ' of ' + mapText(map)), note: '', lost: '', levels: [], tracks: [] };
-			snapshotLanes.set(map, lane);
-		}
-		return lane;
-	});
+	const snapshots = { name: 'Snapshots', note: '', lost: '', levels: [], tracks: [] };
+	placeSpans(span => spans.kind[span] === SNAPSHOT || spans.thread[span] === NONE
+		? snapshots : threadLanes[spans.thread[span]]);
 	const markRows = new Map(ROWS.filter(row => row.marks !== undefined).map(row => [row.marks, row]));
 	placePoints(marks, threadLanes, mark => markRows.get(marks.kind[mark]),
 		mark => marks.ns[mark] - marks.length[mark], mark => marks.count[mark]);
@@ -179,7 +170,7 @@ function makeLanes() {
 	placePoints(samples, threadLanes, () => sampleRow, sample => samples.ns[sample], () => 1);
 	for (const lane of threadLanes)
 		sampleTracks.push(lane.tracks.find(track => track.row.samples));
-	lanes.push(...snapshotLanes.values(), ...threadLanes);
+	lanes.push(...(snapshots.tracks.length > 0 ? [snapshots] : []), ...threadLanes);
 	for (const row of ROWS)
 		if (row.shape === 'density')
 			row.top = topRate(row);
