@@ -19,38 +19,33 @@ const browser = await chromium.launch({
 		'--disable-component-update', '--disable-sync'],
 });
 
-/* By what they are asked for: a context costs as much as a page. */
-const contexts = new Map();
+/* Opens a page; `trouble` is what it asked for or complained of. Tabs are used again: a new one takes longer than all else. */
+const tabs = new Map();
 
-function contextFor(width, height, scheme, touch) {
-	const key = [width, height, scheme, touch].join();
-	if (!contexts.has(key))
-		contexts.set(key, browser.newContext({
-			viewport: { width, height }, colorScheme: scheme, offline: true, hasTouch: touch, reducedMotion: 'reduce',
-		}));
-	return contexts.get(key);
-}
-
-/* Opens a page; `trouble` is what it asked for or complained of. */
-async function open(what, { hash = '', width = 1200, height = 800, scheme = 'light', touch = false } = {}) {
-	const page = await (await contextFor(width, height, scheme, touch)).newPage();
-	const trouble = [];
-	page.on('console', message => trouble.push('console: ' + message.text()));
-	page.on('pageerror', error => trouble.push('error: ' + error.stack));
+async function newTab(options) {
+	const context = await browser.newContext({ offline: true, reducedMotion: 'reduce', ...options });
+	const page = await context.newPage();
+	page.on('console', message => page.trouble.push('console: ' + message.text()));
+	page.on('pageerror', error => page.trouble.push('error: ' + error.stack));
 	page.on('request', request => {
 		if (!/^(file|data):/.test(request.url()))
-			trouble.push('request: ' + request.url());
+			page.trouble.push('request: ' + request.url());
 	});
-	page.trouble = trouble;
+	return page;
+}
+
+async function open(what, { hash = '', width = 1200, height = 800, scheme = 'light', touch = false } = {}) {
+	const options = { viewport: { width, height }, colorScheme: scheme, hasTouch: touch }, key = JSON.stringify(options);
+	const page = tabs.get(key) || await newTab(options);
+	tabs.set(key, page);
+	await page.goto('about:blank'); /* another hash alone would load nothing */
+	page.trouble = [];
 	await page.goto(pathToFileURL(`${directory}/${what}.html`) + hash);
 	await page.waitForFunction(() => document.documentElement.dataset.ready, null, { timeout: 30000 });
 	return page;
 }
 
-async function close(page) {
-	assert.deepEqual(page.trouble, []);
-	await page.close();
-}
+const untroubled = page => assert.deepEqual(page.trouble, []);
 
 const text = (page, id) => page.locator('#' + id).innerText();
 /* The page's own globals, which evaluate() sees. */
@@ -91,7 +86,7 @@ const tests = {
 		assert.match(await text(page, 'legend'), /traversal\s+25\s[^]*reclaim\s+5\s[^]*stall\s+1\s/);
 		assert.equal(await page.locator('b', { hasText: 'hi' }).count(), 0);
 		await page.screenshot({ path: `${directory}/trace-1200-light.png` });
-		await close(page);
+		untroubled(page);
 	},
 
 	async 'finds the slow reclamation by keyboard alone'() {
@@ -143,7 +138,7 @@ const tests = {
 		assert.ok(await page.locator('#help').isVisible());
 		await page.keyboard.press('Escape');
 		assert.ok(!await page.locator('#help').isVisible());
-		await close(page);
+		untroubled(page);
 	},
 
 	async 'zooms at the pointer, and drags'() {
@@ -164,7 +159,7 @@ const tests = {
 		const moved = await page.evaluate(at => nsOf(at - timelineCanvas.getBoundingClientRect().x), x - 150);
 		near(moved, held, 0.5 * MS);
 		assert.match(await text(page, 'details'), /Nothing is selected/, 'a drag is no click');
-		await close(page);
+		untroubled(page);
 	},
 
 	async 'tells and selects what is pointed at'() {
@@ -178,7 +173,7 @@ const tests = {
 		assert.match(await text(page, 'details'), /Meanwhile: 1 traversal \(5.00.ms\), 2 snapshots/);
 		await page.getByRole('button', { name: /traversal 14, walker-1/ }).click();
 		assert.match(await text(page, 'details'), /^traversal 14/);
-		await close(page);
+		untroubled(page);
 	},
 
 	async 'searches spans and functions'() {
@@ -208,7 +203,7 @@ const tests = {
 		await page.keyboard.type('nowhere');
 		await page.waitForFunction(() => document.getElementById('hits').textContent === '0 spans');
 		assert.ok(await page.locator('#next').isDisabled());
-		await close(page);
+		untroubled(page);
 	},
 
 	async 'draws the flame graph of the selected span'() {
@@ -236,7 +231,7 @@ const tests = {
 		assert.match(await page.locator('#flame-said').textContent(), /^main, .*594 samples/);
 		await page.keyboard.press('Escape');
 		assert.equal(await page.evaluate(() => flame.root), -1);
-		await close(page);
+		untroubled(page);
 	},
 
 	async 'filters and sorts the overlaps'() {
@@ -251,7 +246,7 @@ const tests = {
 		await page.waitForFunction(() => document.getElementById('overlap-list').children.length === 1);
 		assert.match((await labels())[0], /reclaim 3 /);
 		assert.equal(await text(page, 'overlap-count'), '1 of 14');
-		await close(page);
+		untroubled(page);
 	},
 
 	async 'a link leads to the same view'() {
@@ -261,7 +256,7 @@ const tests = {
 		await first.waitForFunction(() => /with=/.test(location.hash));
 		const hash = await first.evaluate(() => location.hash), seen = await range(first);
 		assert.match(hash, /^#range=\d+-\d+&span=traversal-14&with=reclaim-3$/);
-		await close(first);
+		untroubled(first);
 		const second = await open('walks', { hash, scheme: 'dark' });
 		near((await range(second))[0], seen[0], 1);
 		near((await range(second))[1], seen[1], 1);
@@ -272,7 +267,7 @@ const tests = {
 		await second.waitForFunction(() => /^reclaim 5/.test(document.getElementById('details').innerText));
 		await second.evaluate(() => { location.hash = '#range=9-3&span=nothing-1&with=%'; });
 		await second.waitForFunction(() => /Nothing is selected/.test(document.getElementById('details').innerText));
-		await close(second);
+		untroubled(second);
 	},
 
 	async 'fits a narrow screen, and two fingers zoom'() {
@@ -292,7 +287,7 @@ const tests = {
 			await touch('touchEnd');
 			await page.waitForFunction(length => view.end - view.begin < length * 0.6, end - begin);
 			await page.screenshot({ path: `${directory}/trace-390-${scheme}.png`, fullPage: true });
-			await close(page);
+			untroubled(page);
 		}
 	},
 
@@ -303,14 +298,14 @@ const tests = {
 		assert.match(await text(empty, 'overlap-none'), /No traversal/);
 		for (const key of ['+', 'ArrowLeft', 'Home', 'n'])
 			await empty.keyboard.press(key);
-		await close(empty);
+		untroubled(empty);
 		const silent = await open('silent');
 		assert.match(await text(silent, 'flame-note'), /has no samples/);
 		assert.ok(!/No events/.test(await text(silent, 'absent')));
 		assert.ok(!await silent.locator('#lost').isVisible());
 		await checkSum(silent, 'silent');
 		assert.equal(await silent.evaluate(() => Math.max(...spans.a)), 2 ** 52 - 1, 'the largest number');
-		await close(silent);
+		untroubled(silent);
 	},
 
 	async 'can be read: contrast'() {
@@ -342,7 +337,7 @@ const tests = {
 			const unnamed = await page.locator('button, input, select').evaluateAll(all => all.filter(each =>
 				!each.labels?.length && !each.getAttribute('aria-label') && !each.innerText.trim()).map(each => each.outerHTML));
 			assert.deepEqual(unnamed, [], 'without a name');
-			await close(page);
+			untroubled(page);
 		}
 	},
 
@@ -368,7 +363,7 @@ const tests = {
 		assert.ok(got.broken.some(each => /script/.test(each)), String(got.broken));
 		assert.ok(page.trouble.length > 0, 'and this test would have seen it');
 		page.trouble.length = 0;
-		await close(page);
+		untroubled(page);
 	},
 
 	async 'a million spans and marks'() {
@@ -409,7 +404,7 @@ const tests = {
 		await page.locator('[data-more]').click();
 		assert.equal(await page.locator('#overlap-list li').count(), 401);
 		await page.screenshot({ path: `${directory}/trace-million.png` });
-		await close(page);
+		untroubled(page);
 	},
 };
 
