@@ -287,6 +287,8 @@ const tests = {
 			await touch('touchEnd');
 			await page.waitForFunction(length => view.end - view.begin < length * 0.6, end - begin);
 			await page.screenshot({ path: `${directory}/trace-390-${scheme}.png`, fullPage: true });
+			await page.locator('#overlap-list button').nth(1).tap();
+			assert.ok(await page.evaluate(() => timelineBox.getBoundingClientRect().top >= 0), 'the timeline is out of sight');
 			untroubled(page);
 		}
 	},

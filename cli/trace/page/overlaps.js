@@ -107,8 +107,9 @@ overlapList.addEventListener('keydown', event => {
 	}
 });
 
-/* Scrolls the lanes so that a span can be seen, and if there is room the other, too. */
+/* Scrolls the lanes so that a span can be seen, and if there is room the other, too; on a narrow screen the page also. */
 function showTracks(span, other = NONE) {
+	timelineBox.scrollIntoView({ block: 'nearest' });
 	const room = timelineBox.clientHeight - AXIS;
 	for (const wanted of other === NONE ? [span] : [other, span]) {
 		const track = tracks[trackOf[wanted]], top = Math.max(track.y - HEADER, track.lane.y);
