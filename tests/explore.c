@@ -174,7 +174,10 @@ static void print_outcome(FILE *file, const struct explore_outcome *outcome)
 
 static void say_how(char *line, size_t size, const char *what)
 {
-	snprintf(line, size, "%s: %s --test %s --policy %s --seed %" PRIu64 " --trace\n", what,
+	const char *knobs = getenv("CALM_KNOBS");
+	bool turned = knobs && knobs[0];
+	snprintf(line, size, "%s: %s%s%s%s --test %s --policy %s --seed %" PRIu64 " --trace\n",
+		 what, turned ? "CALM_KNOBS=" : "", turned ? knobs : "", turned ? " " : "",
 		 program_invocation_short_name, now.test->name, explore_policies[now.plan.policy],
 		 now.plan.seed);
 }
