@@ -64,7 +64,7 @@
 
 /* ---- how large the delta may become ---- */
 
-static uint64_t limit(const struct deltamap *map, uint64_t bindings)
+uint64_t calm__deltamap_limit(const struct deltamap *map, uint64_t bindings)
 {
 	if (map->at > 0)
 		return map->at;
@@ -74,7 +74,7 @@ static uint64_t limit(const struct deltamap *map, uint64_t bindings)
 /* Marks that there must be room for, in a map of so many bindings. */
 static uint64_t room(const struct deltamap *map, uint64_t bindings)
 {
-	uint64_t most = limit(map, bindings);
+	uint64_t most = calm__deltamap_limit(map, bindings);
 	most = most < UINT64_MAX / 2 ? most + most / 4 + LEAST : most;
 	return bindings < most ? bindings : most;
 }
@@ -91,17 +91,18 @@ static void look(struct deltamap *map, struct calm__self *self)
 	const struct calm__generation *generation = calm__hashmap_table(&map->over)->generation;
 	uint64_t marks = calm__stripes_sum(&generation->count);
 	uint64_t base = calm__base_of(generation)->dense->count;
-	/* order: none - a hint. */
-	if (marks >= limit(map, base) && marks >= load_relaxed(&map->most))
-		/* order: none - a hint. */
-		store_relaxed(&map->work, 1);
+	/* order: none - hints. */
+	if (marks >= calm__deltamap_limit(map, base) && marks >= load_relaxed(&map->most)) {
+		bool waits = load_relaxed(&map->work) > DELTA_MAKES;
+		store_relaxed(waits ? &map->again : &map->work, 1);
+	}
 	calm__leave(self);
 }
 
 static void help(struct deltamap *map)
 {
 	/* order: none - a hint: who misses it helps with the next write. */
-	if (unlikely(load_relaxed(&map->work) != 0))
+	if (unlikely(load_relaxed(&map->work) != DELTA_REST))
 		calm__deltamap_step(map);
 }
 
@@ -177,8 +178,13 @@ static bool possible(size_t entries)
 
 static calm_status reserve(struct calm_map *base, size_t entries)
 {
-	const struct deltamap *map = calm__deltamap_of(base);
-	return possible(entries) ? calm__hashmap_reserve(base, room(map, entries)) : CALM_ENOMEM;
+	struct deltamap *map = calm__deltamap_of(base);
+	uint64_t asks = room(map, entries);
+	calm_status status = possible(entries) ? calm__hashmap_reserve(base, asks) : CALM_ENOMEM;
+	/* order: none - a hint. */
+	if (status == CALM_OK && asks > load_relaxed(&map->asked))
+		store_relaxed(&map->asked, asks);
+	return status;
 }
 
 static int each(const struct calm_map *base, calm_visit_fn *visit, void *context)
@@ -247,6 +253,8 @@ calm_status calm_deltamap_create(calm_map **out, const calm_options *options)
 	size_t capacity = options ? options->capacity : 0;
 	map->at = options ? options->compact_at : 0;
 	map->over.layered = true;
+	/* order: none - nobody else has the map yet. */
+	store_relaxed(&map->asked, room(map, capacity));
 	map->release = base->release;
 	map->context = base->context;
 	if (map->release) {
