@@ -238,13 +238,21 @@ static int diff(calm_snapshot *older, calm_snapshot *newer, calm_diff_fn *visit,
 	if (!older || !newer || !visit || older->map != newer->map ||
 	    older->snap.stamp > newer->snap.stamp)
 		return CALM_EINVAL;
-	const struct calm__snapshot_kind *kind = older->map->kind->snapshots;
-	struct diff diff = {newer, visit, context};
-	int result = kind->each(older, diff_older, &diff);
-	if (result != 0)
-		return result;
-	diff.other = older;
-	return kind->each(newer, diff_newer, &diff);
+	/* Neither goes away meanwhile: the visitor is shown values of both. */
+	if (!calm__snap_use(&older->snap))
+		return CALM_ESTALE;
+	int result = CALM_ESTALE;
+	if (calm__snap_use(&newer->snap)) {
+		const struct calm__snapshot_kind *kind = older->map->kind->snapshots;
+		struct diff diff = {newer, visit, context};
+		result = kind->each(older, diff_older, &diff);
+		diff.other = older;
+		if (result == 0)
+			result = kind->each(newer, diff_newer, &diff);
+		calm__snapshot_done(newer);
+	}
+	calm__snapshot_done(older);
+	return result;
 }
 
 CALM__TRAVERSAL(int, calm_snapshot_diff, diff, calm__guard_called,
