@@ -315,6 +315,47 @@ static void by_hand_waits_for_no_reader(void **state)
 	suite_end(map, NULL, NULL);
 }
 
+/* Of keys in the base alone, marked, gone, and neither; more than it has on the way at one time. */
+static void many_loads_say_what_single_ones_say(void **state)
+{
+	(void)state;
+	for (int bytes = 0; bytes < 2; bytes++) {
+		const struct suite on = {NULL, bytes ? CALM_KEYS_BYTES : CALM_KEYS_WORD};
+		calm_map *map = map_of(on.keys, SIZE_MAX, 0, NULL);
+		calm_key keys[50];
+		void *values[50];
+		calm_status found[50];
+		for (uint64_t i = 0; i < 2 * ENTRIES; i += 2)
+			assert_int_equal(calm_map_store(map, suite_key(&on, i), suite_int(i)),
+					 CALM_OK);
+		assert_int_equal(calm_deltamap_compact(map), CALM_OK);
+		for (uint64_t i = 0; i < 2 * ENTRIES; i += 3) {
+			calm_status status = i % 2 ? calm_map_store(map, suite_key(&on, i),
+								    suite_int(3 * i))
+						   : calm_map_delete(map, suite_key(&on, i));
+			assert_int_equal(status, CALM_OK);
+		}
+		for (uint64_t from = 0; from < 2 * ENTRIES; from += 50) {
+			size_t bound = 0;
+			for (uint64_t i = 0; i < 50; i++)
+				keys[i] = suite_key(&on, from + i);
+			keys[7] = bytes ? calm_word(7) : calm_str("seven");
+			size_t ok = calm_map_load_many(map, 50, keys, values, found);
+			for (uint64_t i = 0; i < 50; i++) {
+				void *value;
+				assert_int_equal(found[i], calm_map_load(map, keys[i], &value));
+				bound += found[i] == CALM_OK;
+				if (found[i] == CALM_OK)
+					assert_ptr_equal(values[i], value);
+			}
+			assert_int_equal(found[7], CALM_EKEY);
+			assert_int_equal(ok, bound);
+			assert_true(bound > 20 && bound < 30);
+		}
+		suite_end(map, NULL, NULL);
+	}
+}
+
 /* Over one plain map of dense memory, at 1 % changed: at most a twentieth more. */
 static void one_in_a_hundred_changed_costs_a_twentieth(void **state)
 {
@@ -362,6 +403,7 @@ int main(void)
 		cmocka_unit_test(while_a_reader_stays_there_are_two_bases),
 		cmocka_unit_test(not_even_a_reader_that_stays_keeps_every_mark),
 		cmocka_unit_test(by_hand_waits_for_no_reader),
+		cmocka_unit_test(many_loads_say_what_single_ones_say),
 		cmocka_unit_test(one_in_a_hundred_changed_costs_a_twentieth),
 		cmocka_unit_test(only_a_deltamap_compacts),
 	};
