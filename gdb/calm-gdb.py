@@ -2,8 +2,8 @@
 # SPDX-FileCopyrightText: The calm authors
 """Commands and printers for programs that use calm, running or as a core. In gdb: help calm.
 
-What is known of maps and memory is in calm_kinds.py, calm_view.py and calm_memory.py, which lie beside this file. Nothing is called in the program, so a core is as
-good as a process.
+What is known of maps and memory is in calm_kinds.py, calm_view.py and calm_memory.py, which lie beside this file. Nothing is called in
+the program, so a core is as good as a process.
 
 Rejected: calling calm_debug_* in the process, which a core has not, and which a process that holds a lock would not survive.
 """
