@@ -49,7 +49,9 @@ bool cli_code_bias(const char *path, uint64_t offset, uint64_t address, uint64_t
 #include <elfutils/libdwfl.h>
 #include <gelf.h>
 
-#define INLINED 64 /* depth that is followed */
+/* Depths that are followed. */
+#define INLINED 64
+#define NAMESPACES 16
 
 /* A piece of code and what it belongs to: a unit's number, or where its function stands in the DWARF. */
 struct range {
@@ -218,20 +220,25 @@ static struct index *index_of(struct cli_code *code, Dwfl_Module *module)
 	return *mine;
 }
 
-/* The functions among a DIE's children, and in namespaces among them. */
-static void read_functions(struct unit *unit, Dwarf_Die *parent, unsigned depth)
+/* The functions among a unit's DIEs, and in the namespaces among those. */
+static void read_functions(struct unit *unit)
 {
-	Dwarf_Die child;
+	Dwarf_Die path[NAMESPACES]; /* the DIE at hand, and the namespaces around it */
+	unsigned depth = 0;
+	bool more = dwarf_child(unit->die, &path[0]) == 0;
 
-	if (dwarf_child(parent, &child) != 0)
-		return;
-	do {
-		int tag = dwarf_tag(&child);
+	while (more) {
+		Dwarf_Die *die = &path[depth];
+		int tag = dwarf_tag(die);
 		if (tag == DW_TAG_subprogram)
-			add_ranges(&unit->functions, &child, dwarf_dieoffset(&child));
-		else if ((tag == DW_TAG_namespace || tag == DW_TAG_module) && depth < INLINED)
-			read_functions(unit, &child, depth + 1);
-	} while (dwarf_siblingof(&child, &child) == 0);
+			add_ranges(&unit->functions, die, dwarf_dieoffset(die));
+		bool inner = (tag == DW_TAG_namespace || tag == DW_TAG_module) &&
+			     depth + 1 < NAMESPACES && dwarf_child(die, die + 1) == 0;
+		depth += inner;
+		more = inner || dwarf_siblingof(die, die) == 0;
+		for (; !more && depth > 0; depth--)
+			more = dwarf_siblingof(&path[depth - 1], &path[depth - 1]) == 0;
+	}
 }
 
 static struct unit *unit_at(const struct index *index, Dwarf_Addr pc)
@@ -241,7 +248,7 @@ static struct unit *unit_at(const struct index *index, Dwarf_Addr pc)
 
 	if (unit != NULL && !unit->read) {
 		unit->read = true;
-		read_functions(unit, unit->die, 0);
+		read_functions(unit);
 		sort(&unit->functions);
 	}
 	return unit;

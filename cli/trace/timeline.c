@@ -68,7 +68,7 @@ static const struct rule {
 	[TRACE_RECLAIM_END] = {TRACE_SPAN_RECLAIM, .ends = true, .nested = true},
 	[TRACE_STALL_BEGIN] = {TRACE_SPAN_STALL, .begins = true},
 	[TRACE_STALL_END] = {TRACE_SPAN_STALL, .ends = true},
-	[TRACE_SECTION] = {TRACE_SPAN_SECTION},
+	[TRACE_SECTION] = {.span = TRACE_SPAN_SECTION},
 	[TRACE_IMAGES] = {.of_map = true},
 };
 
@@ -203,16 +203,18 @@ static void end(struct maker *maker, const struct trace_event *event)
 	if (youngest == NULL)
 		return;
 	uint32_t index = *youngest;
-	struct trace_span *span = index != TRACE_NONE ? &maker->timeline->spans[index] : NULL;
-	if (span == NULL || (span->kind == TRACE_SPAN_STALL && span->b != event->a)) {
+	struct trace_span *spans = maker->timeline->spans;
+	bool fits = index != TRACE_NONE &&
+		    (spans[index].kind != TRACE_SPAN_STALL || spans[index].b == event->a);
+	if (!fits) {
 		end_alone(maker, event);
 		return;
 	}
 	while (rules[event->kind].nested && maker->tops[event->thread] != index)
 		end_span(maker, maker->tops[event->thread], event->ns, TRACE_NONE);
 	end_span(maker, index, event->ns, event->thread);
-	if (span->kind == TRACE_SPAN_RECLAIM)
-		span->b = event->a;
+	if (spans[index].kind == TRACE_SPAN_RECLAIM)
+		spans[index].b = event->a;
 }
 
 static void section(struct maker *maker, const struct trace_event *event)

@@ -88,6 +88,22 @@ static bool parse_option(struct job *job, int letter)
 	}
 }
 
+/* words: one that is not needed any more, and a command of calm's own. */
+static bool own_command(struct job *job, char **words)
+{
+	static char name[] = "calm";
+	static char path[PATH_MAX];
+
+	if (readlink("/proc/self/exe", path, sizeof path - 1) <= 0) {
+		(void)cli_error(TRACE_NAME, "cannot find calm itself: %s", strerror(errno));
+		return false;
+	}
+	words[0] = name;
+	job->order.command = words;
+	job->order.program = path;
+	return true;
+}
+
 /* False: *code is the command's. */
 static bool parse(struct job *job, int argc, char **argv, int *code)
 {
@@ -116,9 +132,7 @@ static bool parse(struct job *job, int argc, char **argv, int *code)
 	}
 	job->order.command = argv + optind;
 	/* calm's own walk; behind "--" it is a program. */
-	if (strcmp(argv[optind], "walk") == 0 && strcmp(argv[optind - 1], "--") != 0)
-		job->order.program = "/proc/self/exe";
-	return true;
+	return strcmp(argv[optind], "walk") != 0 || strcmp(argv[optind - 1], "--") == 0 || own_command(job, argv + optind - 1);
 }
 
 /* ---- output ---- */

@@ -371,14 +371,20 @@ void calm__hashmap_look(struct calm__hashmap *map, struct calm__hash_table *tabl
 		calm__hashmap_start(map, table, table->bits - 1);
 }
 
-/* One step towards room for so many. Inside a section. */
+/* One step towards room for so many. Inside a section. *late: what is left may be others' to finish. */
 static calm_status reserve_step(struct calm__hashmap *map, struct calm__self *self, size_t entries,
-				bool *done)
+				bool *done, bool *late)
 {
 	struct calm__hash_table *table = calm__hashmap_table(map);
 	/* order: hash.next acquire <- calm__hashmap_start(): the table. */
-	if (load_acquire(&table->next) != NULL)
+	struct calm__hash_table *next = load_acquire(&table->next);
+	*late = false;
+	if (next) {
+		unsigned bits = table->bits < next->bits ? table->bits : next->bits;
+		/* order: none - a hint. */
+		*late = load_relaxed(&table->claimed) >> bits != 0;
 		return help(map, self, table, 0, SHARE_OF_RESERVE) ? CALM_OK : CALM_ENOMEM;
+	}
 	*done = table->room >= entries;
 	if (*done)
 		return CALM_OK;
@@ -400,9 +406,12 @@ calm_status calm__hashmap_reserve(struct calm_map *base, size_t entries)
 	/* order: none - a hint; before, not after: else what has grown could shrink meanwhile. */
 	while (least < entries && !cas_relaxed(&map->least, &least, entries))
 		;
-	for (bool done = false; !done && status == CALM_OK;) {
+	unsigned turn = 0;
+	for (bool done = false, late = false; !done && status == CALM_OK;) {
+		if (late)
+			calm__hashmap_wait(&turn);
 		calm__enter(self);
-		status = reserve_step(map, self, entries, &done);
+		status = reserve_step(map, self, entries, &done, &late);
 		calm__leave(self);
 	}
 	uint64_t raised = entries;

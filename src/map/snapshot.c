@@ -250,15 +250,23 @@ static int diff(calm_snapshot *older, calm_snapshot *newer, calm_diff_fn *visit,
 	if (!older || !newer || !visit || older->map != newer->map ||
 	    older->snap.stamp > newer->snap.stamp)
 		return CALM_EINVAL;
-	const calm_map *map = older->map;
-	const struct calm__snapshot_kind *kind = map->kind->snapshots;
-	struct diff diff = {newer, visit, context};
-	calm__probe2(traversal__begin, map, CALM__PROBE_SNAPSHOT_DIFF);
-	int result = kind->each(older, diff_older, &diff);
-	diff.other = older;
-	if (result == 0)
-		result = kind->each(newer, diff_newer, &diff);
-	calm__probe2(traversal__end, map, CALM__PROBE_SNAPSHOT_DIFF);
+	/* Neither goes away meanwhile: the visitor is shown values of both. */
+	if (!calm__snap_use(&older->snap))
+		return CALM_ESTALE;
+	int result = CALM_ESTALE;
+	if (calm__snap_use(&newer->snap)) {
+		const calm_map *map = older->map;
+		const struct calm__snapshot_kind *kind = map->kind->snapshots;
+		struct diff diff = {newer, visit, context};
+		calm__probe2(traversal__begin, map, CALM__PROBE_SNAPSHOT_DIFF);
+		result = kind->each(older, diff_older, &diff);
+		diff.other = older;
+		if (result == 0)
+			result = kind->each(newer, diff_newer, &diff);
+		calm__probe2(traversal__end, map, CALM__PROBE_SNAPSHOT_DIFF);
+		calm__snapshot_done(newer);
+	}
+	calm__snapshot_done(older);
 	return result;
 }
 

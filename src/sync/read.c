@@ -61,7 +61,7 @@ void calm__enter_slow(struct calm__self *self)
 	if (self->state & CALM__NOBODY)
 		self = calm__attach();
 	if (!calm__inside(self)) {
-		/* order: read.epoch acquire <- seal(), calm__wait_for_readers(): as in
+		/* order: read.epoch acquire <- seal(), calm__grace_begins(): as in
 		 * calm__enter(). */
 		uint64_t epoch = load_acquire(&calm__domain.epoch);
 		/* order: read.section release -> grace_of(): as in calm__enter(). */
@@ -194,6 +194,12 @@ void calm__settle(struct calm__self *self)
 		}
 		calm__bag_trim(bag);
 	}
+}
+
+void calm__settle_later(struct calm__self *self)
+{
+	if (calm__bag_waiting(&self->bag) > 0)
+		self->state |= CALM__DUE;
 }
 
 void calm__exit_settle(struct calm__self *self)

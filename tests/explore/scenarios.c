@@ -73,6 +73,11 @@ const struct scenario scenarios[] = {
 	 {"N E n e Q e q", "* * * *", "S0"}},
 	{"cut-exits", SNAPSHOTS | PLAY_EXITS, 2, WRITES, {"N E Q", "* *", "* *"}},
 	{"budget", SNAPSHOTS | PLAY_BUDGET, 2, WRITES, {"N E E", "n S0 e q", "* *"}},
+	{"budget-diff",
+	 SNAPSHOTS | PLAY_BUDGET | PLAY_RELEASES,
+	 2,
+	 WRITES,
+	 {"N S0 S1 n H", "S0 S1 F", "* * F"}},
 
 	/* The next base is made meanwhile. */
 	{"compact", PLAY_COMPACTS, 2, WRITES, {"M", "* L0", "* L1"}},
