@@ -57,7 +57,8 @@ def losses():
     # Each traversal has two events; sections come as bursts, of 100 us at least.
     all_of_it = thread["events"] + thread["events_lost"]
     check("every event is there or counted", 2 * FLOOD + 14 <= all_of_it < 2.2 * FLOOD + 100, thread)
-    check("the last are there", RING <= thread["events"] < RING + 100, thread)
+    # A map's creation is in the ring, and no event. On a busy machine the recorder may come too late for the last seven.
+    check("a ring's worth is kept", RING - 1 <= thread["events"] < RING + 100, thread)
 
 
 def many_threads():

@@ -139,7 +139,7 @@ static void flood(void)
 	(void)usleep(20000);
 	traverse(map, FLOOD);
 	must(kill(getppid(), SIGCONT) == 0, "continue");
-	(void)usleep(20000);
+	(void)usleep(100000);
 	traverse(map, 7);
 }
 
