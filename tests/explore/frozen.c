@@ -53,7 +53,7 @@ static const struct {
 	{"lockmap", "--OOOOO"},  /* the place is the map */
 	{"shardmap", "OXOO XX"}, /* a walk goes through all shards */
 	{"cowmap", "-------"},
-	{"deltamap", "--oxo-x"}, /* a write moves its share, of marks too */
+	{"deltamap", "--xxx-x"}, /* a write does its share of a compaction */
 };
 
 /* ---- verbs that are frozen ---- */
