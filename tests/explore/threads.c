@@ -127,6 +127,7 @@ static void tidy_record(struct calm__self *self)
 	expect(!calm__inside(self) && self->nested == 0, "no section is open");
 	self->state &= ~CALM__DUE;
 	store_relaxed(&self->runs, 0);
+	self->turn = 0;
 	tidy_bag(&self->bag);
 }
 
