@@ -14,6 +14,7 @@
 #ifndef TESTS_SUITE_H
 #define TESTS_SUITE_H
 
+#include "base/knobs.h"
 #include "kit/clock.h"
 #include "kit/kinds.h"
 #include "kit/random.h"
@@ -48,6 +49,12 @@ struct suite {
 	const struct kit_kind *kind;
 	calm_key_kind keys;
 };
+
+/* Whether many keys have the same hash: in a build with knobs (knobs/knobs.c). */
+static inline bool suite_narrow_hash(void)
+{
+	return CALM__KNOB(hash_mask, UINT64_MAX) != UINT64_MAX;
+}
 
 /* What a test is for, where not for all. */
 enum suite_only {

@@ -5,12 +5,13 @@
  * collide in one map do not in another and an attacker who does not know it cannot choose colliding
  * keys.
  *
- * The tests build the library twice more, with a hash that is constant and one that keeps two bits
- * at either end, so that every chain and every split is met (CALM_HASH_CONSTANT,
- * CALM_HASH_TRUNCATED).
+ * The tests have a hash that is constant, and one that keeps two bits at either end, so that every
+ * chain and every split is met.
  */
 #ifndef CALM_BASE_HASH_H
 #define CALM_BASE_HASH_H
+
+#include "base/knobs.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -20,25 +21,15 @@
 #endif
 #include <xxhash.h>
 
-static inline uint64_t calm__hash_narrow(uint64_t hash)
-{
-#if defined(CALM_HASH_CONSTANT)
-	return hash & 0;
-#elif defined(CALM_HASH_TRUNCATED)
-	return hash & 0xc000000000000003U;
-#else
-	return hash;
-#endif
-}
-
 static inline uint64_t calm__hash_word(uint64_t word, uint64_t seed)
 {
-	return calm__hash_narrow(XXH3_64bits_withSeed(&word, sizeof(word), seed));
+	return XXH3_64bits_withSeed(&word, sizeof(word), seed) & CALM__KNOB(hash_mask, UINT64_MAX);
 }
 
 static inline uint64_t calm__hash_bytes(const void *data, size_t size, uint64_t seed)
 {
-	return calm__hash_narrow(XXH3_64bits_withSeed(size > 0 ? data : "", size, seed));
+	return XXH3_64bits_withSeed(size > 0 ? data : "", size, seed) &
+	       CALM__KNOB(hash_mask, UINT64_MAX);
 }
 
 #endif

@@ -2,13 +2,16 @@
 /* SPDX-FileCopyrightText: The calm authors */
 /*
  * The rules of the protocols that a test must miss when they are gone. rule(X) is true, and the
- * compiler sees it; a build with -DCALM_WITHOUT=RULE_X leaves that one rule out, and
- * tools/mutations shows that a named test then fails. What each means stands where it is used.
+ * compiler sees it; a build with -DCALM_WITHOUT=RULE_X leaves that one rule out, a build with knobs
+ * the one it is told. tools/mutations shows that a named test then fails. What each means stands
+ * where it is used.
  *
- * Rejected: patches kept beside the code, which rot; a run-time switch, which costs.
+ * Rejected: patches kept beside the code, which rot.
  */
 #ifndef CALM_BASE_RULES_H
 #define CALM_BASE_RULES_H
+
+#include "base/knobs.h"
 
 enum calm__rule {
 	RULE_NONE,
@@ -74,6 +77,6 @@ enum calm__rule {
 #ifndef CALM_WITHOUT
 #define CALM_WITHOUT RULE_NONE
 #endif
-#define rule(name) (RULE_##name != CALM_WITHOUT)
+#define rule(name) (RULE_##name != CALM__KNOB(without, CALM_WITHOUT))
 
 #endif

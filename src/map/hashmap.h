@@ -156,11 +156,9 @@ static inline uint64_t calm__bucket_place(const struct calm__hash_table *table, 
  * A stamp is an epoch's low bits; its distance to the epoch stays below a quarter of what they can
  * count (calm__hashmap_refresh), and so does an open snapshot's.
  */
-#ifndef CALM_STAMP_BITS
-#define CALM_STAMP_BITS 32
-#endif
-#define STAMP_MASK ((uint32_t)(((uint64_t)1 << CALM_STAMP_BITS) - 1))
-#define STAMP_QUARTER ((uint64_t)1 << (CALM_STAMP_BITS - 2))
+#define STAMP_BITS CALM__KNOB(stamp_bits, 32)
+#define STAMP_MASK ((uint32_t)(((uint64_t)1 << STAMP_BITS) - 1))
+#define STAMP_QUARTER ((uint64_t)1 << (STAMP_BITS - 2))
 
 static inline uint32_t calm__stamp(uint64_t epoch)
 {

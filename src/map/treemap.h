@@ -13,8 +13,8 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
-/* Entries of a leaf, children of an inner node; the tests also build with nodes of four. */
-#if defined(CALM_EXPLORE) || defined(CALM_TREE_NARROW)
+/* Entries of a leaf, children of an inner node; what is built for tests alone has nodes of four. */
+#ifdef CALM_KNOBS
 #define CALM__LEAF 4U
 #define CALM__FAN 4U
 #else

@@ -19,16 +19,10 @@
  */
 #include "sync/thread.h"
 
+#include "base/knobs.h"
 #include "sync/bag.h"
 
 #include <pthread.h>
-
-/* The tests build the library once more as if the kernel had no membarrier. */
-#ifdef CALM_FENCED
-#define CALM__FENCED true
-#else
-#define CALM__FENCED false
-#endif
 
 struct calm__self calm__nobody = {.state = CALM__NOBODY};
 _Thread_local struct calm__self *calm__current
@@ -117,7 +111,8 @@ static void fork_child(void)
 
 static void start(void)
 {
-	calm__asymmetric = !CALM__FENCED && calm__membarrier_register();
+	/* The tests have it also as if the kernel had no membarrier. */
+	calm__asymmetric = !CALM__KNOB(fenced, false) && calm__membarrier_register();
 	if (pthread_key_create(&threads.exits, thread_exits) != 0)
 		calm__misuse("calm_read_begin",
 			     "no thread key left: the process has used all PTHREAD_KEYS_MAX");

@@ -9,7 +9,7 @@
 
 #include "suite.h"
 
-/* With a constant hash, filling a map costs MANY^2. */
+/* With a narrow hash, filling a map costs MANY^2. */
 #define MANY (SUITE_SLOWER < 10 ? 2000 : 500)
 #define VERY_MANY (SUITE_SLOWER < 10 ? 100000 : 20000)
 
@@ -28,36 +28,14 @@ static int count_visits(calm_key key, void *value, void *context)
 	return 0;
 }
 
-static uint64_t ns_to_store(const struct suite *on, calm_map *map, uint64_t from, uint64_t n)
-{
-	uint64_t began = kit_now_ns();
-	for (uint64_t i = from; i < from + n; i++)
-		suite_check(calm_map_store(map, suite_key(on, i), NULL) == CALM_OK);
-	return kit_now_ns() - began;
-}
-
 /*
- * How many entries a test may use that wants VERY_MANY: where a write costs O(n) - with a constant
- * hash, or on a map that copies - MANY. A small map is written to, and a larger one, there to its
- * oldest and newest keys.
+ * How many entries a test may use that wants VERY_MANY: where a write costs O(n) - with a narrow
+ * hash, or on a map that copies - MANY.
  */
 static uint64_t as_many_as_sensible(const struct suite *on)
 {
-	uint64_t few = UINT64_MAX;
-	uint64_t more = UINT64_MAX;
-	calm_map *map = suite_map(on, NULL, NULL);
-	(void)ns_to_store(on, map, 0, 100);
-	for (int i = 0; i < 10; i++) {
-		uint64_t ns = ns_to_store(on, map, 50, 50);
-		few = ns < few ? ns : few;
-	}
-	(void)ns_to_store(on, map, 100, 2 * MANY - 100);
-	for (int i = 0; i < 10; i++) {
-		uint64_t ns = ns_to_store(on, map, 0, 25) + ns_to_store(on, map, 2 * MANY - 25, 25);
-		more = ns < more ? ns : more;
-	}
-	suite_check(calm_map_destroy(map) == CALM_OK);
-	return more > 4 * few ? MANY : VERY_MANY;
+	bool costs_n = suite_narrow_hash() && !on->kind->ordered;
+	return costs_n || strcmp(on->kind->name, "cowmap") == 0 ? MANY : VERY_MANY;
 }
 
 static void clear(void **state)
@@ -115,9 +93,8 @@ static calm_options roomy_options(const struct suite *on)
 {
 	calm_options options = suite_options(on);
 	options.seed = 1;
-#ifdef SUITE_NARROW_HASH
-	options.shards = 1;
-#endif
+	if (suite_narrow_hash())
+		options.shards = 1;
 	return options;
 }
 
