@@ -15,13 +15,6 @@
 #include <string.h>
 #include <cmocka.h>
 
-/* More entries than can be written during one walk, which a sanitizer makes fewer. */
-#ifdef __SANITIZE_THREAD__
-#define MANY 20000
-#else
-#define MANY 40000
-#endif
-
 static _Atomic uint64_t told, told_good;
 
 static void count_traversal(const struct kit_cut_traversal *one, void *context)
@@ -89,8 +82,8 @@ static void planted_faults_fail_the_cut(void **state)
 			plan.plant = plant;
 			/* A live walk need not show what is being written: more than can be in
 			 * one walk. */
-			plan.entries = MANY;
-			plan.touched = MANY / 2;
+			plan.entries = 40000;
+			plan.touched = 20000;
 			plan.traversals = 8;
 			assert_int_equal(kit_cut_run(&plan, &result), CALM_OK);
 			if (result.planted > 0 && result.report.total == 0)
