@@ -27,6 +27,7 @@ typedef int cli_command_fn(int argc, char **argv);
 cli_command_fn cli_bench;
 cli_command_fn cli_lab;
 cli_command_fn cli_scan;
+cli_command_fn cli_trace;
 cli_command_fn cli_walk;
 
 /* One line on stderr, "calm walk: …". Always CLI_FAILED. */

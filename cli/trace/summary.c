@@ -15,7 +15,8 @@
 #include <string.h>
 #include <sys/wait.h>
 
-#define OVERLAPS_SHOWN 10
+#define OVERLAPS_FEW 10
+#define OVERLAPS_SHOWN 40
 
 typedef unsigned long long ull;
 
@@ -181,12 +182,60 @@ static void print_spans(const struct totals *totals, FILE *file)
 	(void)fputs(*comma == ';' ? "\n" : "", file);
 }
 
+static uint32_t map_of(const struct trace_timeline *timeline, uint32_t span)
+{
+	return timeline->spans[span].map;
+}
+
+/* Whether a longer one of the same kind, during a traversal of the same map, was chosen already. */
+static bool has_like(const struct trace_timeline *timeline, const uint32_t *chosen, uint32_t n,
+		     const struct trace_overlap *overlap)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		const struct trace_overlap *one = &timeline->overlaps[chosen[i]];
+		if (timeline->spans[one->other].kind == timeline->spans[overlap->other].kind &&
+		    map_of(timeline, one->traversal) == map_of(timeline, overlap->traversal))
+			return true;
+	}
+	return false;
+}
+
+static int compare_indexes(const void *a, const void *b)
+{
+	const uint32_t *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+/* Of each map and kind the longest, so that none hides behind another map's; then the longest of all. */
+static uint32_t choose_overlaps(const struct trace_timeline *timeline,
+				uint32_t chosen[OVERLAPS_SHOWN])
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < timeline->overlap_count && n < OVERLAPS_SHOWN; i++) {
+		const struct trace_overlap *overlap = &timeline->overlaps[i];
+		if (!overlap->elsewhere && !has_like(timeline, chosen, n, overlap))
+			chosen[n++] = i;
+	}
+	uint32_t kinds = n;
+	for (uint32_t i = 0; i < timeline->overlap_count && n < OVERLAPS_FEW; i++) {
+		bool there = false;
+		for (uint32_t k = 0; k < kinds; k++)
+			there = there || chosen[k] == i;
+		if (!there)
+			chosen[n++] = i;
+	}
+	qsort(chosen, n, sizeof *chosen, compare_indexes);
+	return n;
+}
+
 static void print_overlaps(const struct totals *totals, FILE *file)
 {
 	const struct trace_timeline *timeline = totals->timeline;
 	uint64_t all = timeline->overlap_count + timeline->overlaps_left_out;
-	uint32_t shown = timeline->overlap_count < OVERLAPS_SHOWN ? timeline->overlap_count
-								  : OVERLAPS_SHOWN;
+	uint32_t chosen[OVERLAPS_SHOWN];
+	uint32_t shown = choose_overlaps(timeline, chosen);
 	char text[TRACE_TEXT], length[CLI_NUMBER];
 
 	if (all == 0) {
@@ -195,10 +244,12 @@ static void print_overlaps(const struct totals *totals, FILE *file)
 			    file);
 		return;
 	}
-	(void)fprintf(file, "\nWhat went on during traversals, the longest first (%u of %llu):\n",
+	(void)fprintf(file,
+		      "\nWhat went on during traversals, the longest of each map and kind among "
+		      "them (%u of %llu):\n",
 		      shown, (ull)all);
 	for (uint32_t i = 0; i < shown; i++) {
-		const struct trace_overlap *overlap = &timeline->overlaps[i];
+		const struct trace_overlap *overlap = &timeline->overlaps[chosen[i]];
 		(void)fputs("  ", file);
 		clean(file, trace_span_text(timeline, overlap->traversal, text));
 		(void)fputs(" overlapped ", file);

@@ -129,8 +129,29 @@ struct trace_recording {
 	uint32_t thread_count, map_count, module_count, stack_count, frame_count;
 	uint64_t threads_lost; /* threads for which there was no ring: their events are lost, uncounted */
 	uint64_t event_cost_ps; /* what recording one event takes, measured in that process; 0: not */
-	void *memory;           /* record.c's own */
 };
+
+struct trace_stacks; /* below */
+
+/* ---- record.c: starts the program, and empties its rings meanwhile; drain.c, finish.c: parts of it ---- */
+
+struct trace_order {
+	char **command;       /* NULL at its end */
+	const char *program;  /* what is run for it; NULL: command[0], looked for in PATH */
+	uint64_t reclaim_ns;  /* one reclamation a second is made to last so much longer; 0: none */
+	uint64_t events_most; /* that are kept; the rest is counted as lost */
+	bool progress;        /* a line on stderr, redrawn */
+};
+
+#define TRACE_EVENTS_MOST 2000000
+
+/*
+ * Runs the program to its end, which may be a crash. False: it could not be run or recorded, and stderr says why. stacks gets
+ * the samples' stacks, which are not named yet.
+ */
+bool trace_record(const struct trace_order *order, struct trace_stacks *stacks,
+		  struct trace_recording *recording);
+void trace_recording_free(struct trace_recording *recording);
 
 /* ---- the timeline ---- */
 

@@ -31,6 +31,7 @@
  */
 #include "map/deltamap.h"
 
+#include "base/probe.h"
 #include "map/hashmap_bucket.h"
 
 #include <string.h>
@@ -110,6 +111,7 @@ static void end(struct deltamap *map)
 {
 	struct calm__compaction *compaction = map->running;
 	map->running = NULL;
+	calm__probe1(compact__end, map);
 	give_back(map, compaction);
 	calm__heap_free(&map->over.base.heap, compaction, sizeof(*compaction));
 }
@@ -131,6 +133,7 @@ static calm_status begin(struct deltamap *map)
 	compaction->count = base_of(compaction)->count;
 	compaction->keys = base_of(compaction)->keys;
 	map->running = compaction;
+	calm__probe1(compact__begin, map);
 	return CALM_OK;
 }
 

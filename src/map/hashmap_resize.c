@@ -24,6 +24,7 @@
  * moves by writers as in java.util.concurrent.ConcurrentHashMap.transfer. Rejected: moving on
  * reads, which would lock; a background thread, which a library should not have.
  */
+#include "base/probe.h"
 #include "map/hashmap_bucket.h"
 
 #define SHARE 32
@@ -281,6 +282,7 @@ static void release_table(void *pointer, void *context)
 static void finish(struct move *move)
 {
 	struct calm__hash_table *from = move->from;
+	calm__probe1(resize__end, move->map);
 	/* order: hash.table release -> read_unit(), calm__hashmap_look(): the new table. */
 	store_release(&from->generation->table, move->to);
 	void *current = from;
@@ -322,6 +324,7 @@ static bool help(struct calm__hashmap *map, struct calm__self *self, struct calm
 		return false;
 	/* order: none - whose turn a unit is; moving it twice is not possible. */
 	uint64_t claim = add_relaxed(&table->claimed, share);
+	calm__probe2(resize__chunk, map, claim);
 	for (uint64_t i = claim; i < claim + share; i++)
 		if (!move_unit(&move, i << shift))
 			return false;
@@ -346,6 +349,8 @@ static bool calm__hashmap_start(struct calm__hashmap *map, struct calm__hash_tab
 	 * the same, of who was faster. */
 	if (!cas_acq_rel(&table->next, &none, (void *)next))
 		calm__table_unmake(map, next);
+	else
+		calm__probe3(resize__begin, map, (uint64_t)1 << table->bits, (uint64_t)1 << bits);
 	return true;
 }
 

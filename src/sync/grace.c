@@ -23,8 +23,8 @@ static void note_stall_over(uint64_t oldest)
 {
 	/* order: none - shown to people, and a hint to waiters. */
 	uint64_t stalled = load_relaxed(&stall.stalled_epoch);
-	if (stalled != 0 && oldest > stalled)
-		cas_relaxed(&stall.stalled_epoch, &stalled, 0);
+	if (stalled != 0 && oldest > stalled && cas_relaxed(&stall.stalled_epoch, &stalled, 0))
+		calm__probe1(stall__end, stalled);
 }
 
 /*
@@ -90,7 +90,7 @@ bool calm__stalled(struct calm__patience *patience)
 	if (cas_relaxed(&stall.stalled_epoch, &known, oldest)) {
 		store_relaxed(&stall.stalled_record, whose);
 		add_relaxed(&stall.stalls, 1);
-		calm__probe2(stall, whose, oldest);
+		calm__probe2(stall, load_relaxed(&calm__records[whose].thread), oldest);
 	}
 	return true;
 }
