@@ -42,19 +42,6 @@ static void free_session(void *session, void *context)
 	free(session);
 }
 
-/* The state after `old`; NULL: no memory. */
-static struct session *next_session(const struct session *old)
-{
-	struct session *next = malloc(sizeof(*next));
-	if (!next)
-		return NULL;
-	*next = *old;
-	next->renewals++;
-	next->expires += 60;
-	next->signature = sign(next);
-	return next;
-}
-
 /*
  * Load, build, compare-and-swap, and again if another thread was faster. The read section keeps
  * `old` from being freed, and from coming back as the address of a newer state, until the compare.
@@ -62,15 +49,19 @@ static struct session *next_session(const struct session *old)
 static calm_status renew(calm_cell *cell)
 {
 	calm_status status;
+	struct session *next = malloc(sizeof(*next)); /* ours until it is in the cell */
+	if (!next)
+		return CALM_ENOMEM;
 	do {
 		calm_read_begin();
 		struct session *old = calm_cell_load(cell);
-		struct session *next = next_session(old);
-		status = next ? calm_cell_compare_and_swap(cell, old, next) : CALM_ENOMEM;
+		*next = (struct session){old->user, old->renewals + 1, old->expires + 60, 0};
+		next->signature = sign(next);
+		status = calm_cell_compare_and_swap(cell, old, next);
 		calm_read_end();
-		if (status != CALM_OK)
-			free(next); /* it is still ours */
 	} while (status == CALM_CHANGED);
+	if (status != CALM_OK)
+		free(next);
 	return status;
 }
 

@@ -117,7 +117,7 @@ static struct calm__below find(struct calm__hashmap *over, struct calm__hash_tab
 		return (struct calm__below){mark != CALM__GONE, mark, 0};
 	if (rule(MARK_FIRST))
 		under = calm__base_of(table->generation);
-	return calm__base_find(over, under, key, hash);
+	return calm__base_get(over, under, key, hash);
 }
 
 static calm_status load(const struct calm_map *base, calm_key key, void **value)

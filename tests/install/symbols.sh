@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # SPDX-FileCopyrightText: The calm authors
-# The shared library exports what the installed headers declare with CALM_API: no less, no more, and calm_* only. It has the probes
-# that docs/tracing.md tells of.
+# The shared library exports what the installed headers declare with CALM_API: no less, no more, and calm_* only.
+# And each of them is called wrongly in tests/misuse.c. It has the probes that docs/tracing.md tells of.
 # shellcheck source-path=SCRIPTDIR source=common.sh disable=SC2016
 . "$(dirname "$0")/common.sh"
 skip_without nm
@@ -28,4 +28,8 @@ complain "$(sed -n '/^CALM_API [a-z0-9_ ]*[ *][a-z0-9_]*(/!s/^CALM_API.*/&/p' "$
 complain "$(grep -Ev '^calm_[^_]' "$work/exported")" "exported, and not calm_*"
 complain "$(comm -23 "$work/exported" "$work/declared")" "exported, and declared in no header"
 complain "$(comm -13 "$work/exported" "$work/declared")" "declared with CALM_API, and not exported"
+missed=$(while read -r name; do
+	grep -qw "$name" "${0%/*}/../misuse.c" || echo "$name"
+done <"$work/declared")
+complain "$missed" "exported, and not misused in tests/misuse.c"
 exit $status

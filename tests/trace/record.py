@@ -63,10 +63,11 @@ def losses():
 
 def many_threads():
     summary, _ = recorded("--", traced, "threads")
-    check("800 threads of ten traversals each", traversals(summary) + summary["events_lost"] >= 8000 and
-          (summary["events_lost"] > 0 or traversals(summary) == 8000), traversals(summary))
-    check("each has its line", len(summary["threads"]) == 801, len(summary["threads"]))
-    check("and its slot", summary["threads_lost"] == 0)
+    # More than there are slots. On a busy machine the recorder may be too late for some: they have no slot, and are counted.
+    lost = summary["threads_lost"]
+    check("each of 801 threads has its line, or is counted", len(summary["threads"]) + lost == 801, (len(summary["threads"]), lost))
+    check("ten traversals of each", traversals(summary) == 10 * (len(summary["threads"]) - 1) and summary["events_lost"] == 0,
+          (traversals(summary), summary["events_lost"]))
 
 
 def interrupted(page, most=None):
