@@ -26,7 +26,8 @@ static void read_name(const struct trace_making *making, struct trace_thread *th
 {
 	char path[64];
 
-	(void)snprintf(path, sizeof path, "/proc/%d/task/%u/comm", (int)making->process, thread->id);
+	(void)snprintf(path, sizeof path, "/proc/%d/task/%u/comm", (int)making->process,
+		       thread->id);
 	FILE *file = fopen(path, "re");
 	if (file == NULL)
 		return;
@@ -44,15 +45,17 @@ static struct trace_thread *thread_of(struct trace_making *making, size_t i)
 
 	if (owner->thread != TRACE_NONE)
 		return &recording->threads[owner->thread];
-	if (!trace_grow((void **)&recording->threads, recording->thread_count, &room, sizeof *recording->threads)) {
+	if (!trace_grow((void **)&recording->threads, recording->thread_count, &room,
+			sizeof *recording->threads)) {
 		making->no_memory = true;
 		return NULL;
 	}
 	making->thread_room = (uint32_t)room;
 	*owner = (struct trace_owner){recording->thread_count++, UINT64_MAX};
 	struct trace_thread *thread = &recording->threads[owner->thread];
-	*thread = (struct trace_thread){.id = slot->thread,
-					.begin = atomic_load_explicit(&slot->seen_first, memory_order_relaxed)};
+	*thread = (struct trace_thread){
+		.id = slot->thread,
+		.begin = atomic_load_explicit(&slot->seen_first, memory_order_relaxed)};
 	memcpy(thread->name, slot->name, sizeof thread->name - 1);
 	return thread;
 }
@@ -61,7 +64,8 @@ static struct trace_thread *thread_of(struct trace_making *making, size_t i)
 
 static void note_made(struct trace_making *making, uint64_t kind, const struct agent_event *from)
 {
-	if (!trace_grow((void **)&making->made, making->made_count, &making->made_room, sizeof *making->made)) {
+	if (!trace_grow((void **)&making->made, making->made_count, &making->made_room,
+			sizeof *making->made)) {
 		making->no_memory = true;
 		return;
 	}
@@ -74,7 +78,8 @@ static void note_made(struct trace_making *making, uint64_t kind, const struct a
 }
 
 /* Whether it is the end of a reclamation that released nothing, in no time: then it has no beginning either. */
-static bool empty_reclaim(struct trace_making *making, struct trace_owner *owner, const struct trace_event *event)
+static bool empty_reclaim(struct trace_making *making, struct trace_owner *owner,
+			  const struct trace_event *event)
 {
 	struct trace_event *events = making->recording->events;
 	uint64_t begin = owner->reclaim;
@@ -86,13 +91,15 @@ static bool empty_reclaim(struct trace_making *making, struct trace_owner *owner
 	if (event->kind != TRACE_RECLAIM_END)
 		return false;
 	owner->reclaim = UINT64_MAX;
-	if (event->a != 0 || begin == UINT64_MAX || event->ns - events[begin].ns > making->head->ticks_section)
+	if (event->a != 0 || begin == UINT64_MAX ||
+	    event->ns - events[begin].ns > making->head->ticks_section)
 		return false;
 	events[begin].kind = REMOVED;
 	return true;
 }
 
-static void add_event(struct trace_making *making, size_t i, struct trace_thread *thread, const struct agent_event *from)
+static void add_event(struct trace_making *making, size_t i, struct trace_thread *thread,
+		      const struct agent_event *from)
 {
 	struct trace_recording *recording = making->recording;
 	struct trace_owner *owner = &making->owners[i];
@@ -115,7 +122,8 @@ static void add_event(struct trace_making *making, size_t i, struct trace_thread
 	if (empty_reclaim(making, owner, &event))
 		return;
 	if (recording->event_count >= making->events_most ||
-	    !trace_grow((void **)&recording->events, recording->event_count, &making->event_room, sizeof event)) {
+	    !trace_grow((void **)&recording->events, recording->event_count, &making->event_room,
+			sizeof event)) {
 		thread->events_lost++;
 		return;
 	}
@@ -146,8 +154,8 @@ static void drain_bursts(struct trace_making *making, size_t i, struct trace_thr
 	struct agent_burst *bursts = making->head->slots[i].bursts;
 
 	for (unsigned k = 0; k < AGENT_BURSTS; k++) {
-		struct agent_event event = {bursts[k].last << 8 | kinds[k], bursts[k].map, bursts[k].count,
-					    bursts[k].last - bursts[k].first};
+		struct agent_event event = {bursts[k].last << 8 | kinds[k], bursts[k].map,
+					    bursts[k].count, bursts[k].last - bursts[k].first};
 		if (bursts[k].count != 0)
 			add_event(making, i, thread, &event);
 		bursts[k].count = 0;
@@ -165,8 +173,8 @@ static bool in_modules(const struct trace_recording *recording, uint64_t address
 	return false;
 }
 
-static void add_sample(struct trace_making *making, size_t i, struct trace_thread *thread, uint64_t ticks,
-		       const uint64_t *addresses, size_t depth)
+static void add_sample(struct trace_making *making, size_t i, struct trace_thread *thread,
+		       uint64_t ticks, const uint64_t *addresses, size_t depth)
 {
 	struct trace_recording *recording = making->recording;
 	uint32_t stack = TRACE_NONE;
@@ -180,8 +188,10 @@ static void add_sample(struct trace_making *making, size_t i, struct trace_threa
 		return;
 	}
 	making->unmapped = making->unmapped || !in_modules(recording, addresses[0]);
-	recording->samples[recording->sample_count++] =
-		(struct trace_sample){.ns = ticks, .thread = making->owners[i].thread, .stack = stack};
+	recording->samples[recording->sample_count++] = (struct trace_sample){
+		.ns = ticks,
+		.thread = making->owners[i].thread,
+		.stack = stack};
 }
 
 static void drain_samples(struct trace_making *making, size_t i, struct trace_thread *thread)
@@ -212,8 +222,10 @@ static void drain_samples(struct trace_making *making, size_t i, struct trace_th
 static void take_counts(struct agent_slot *slot, struct trace_thread *thread)
 {
 	thread->end = atomic_load_explicit(&slot->seen_last, memory_order_relaxed);
-	thread->events_lost += atomic_exchange_explicit(&slot->events_lost, 0, memory_order_relaxed);
-	thread->samples_lost += atomic_exchange_explicit(&slot->samples_lost, 0, memory_order_relaxed);
+	thread->events_lost += atomic_exchange_explicit(&slot->events_lost, 0,
+							memory_order_relaxed);
+	thread->samples_lost += atomic_exchange_explicit(&slot->samples_lost, 0,
+							 memory_order_relaxed);
 }
 
 /* The thread has gone without a word. */
@@ -265,7 +277,8 @@ static char *module_path(const char *text)
 	size_t size = path != NULL ? strcspn(path, "\n") : 0;
 	static const char deleted[] = " (deleted)";
 
-	if (size > sizeof deleted && memcmp(path + size - (sizeof deleted - 1), deleted, sizeof deleted - 1) == 0)
+	if (size > sizeof deleted &&
+	    memcmp(path + size - (sizeof deleted - 1), deleted, sizeof deleted - 1) == 0)
 		size -= sizeof deleted - 1;
 	return size > 0 ? strndup(path, size) : NULL;
 }
@@ -279,12 +292,13 @@ static void read_module(struct trace_making *making, const char *line)
 	int used = 0;
 	uint64_t room = making->module_room;
 
-	if (sscanf(line, "%llx-%llx %7s %llx %n", &begin, &end, how, &offset, &used) != 4 || how[2] != 'x' ||
-	    recording->module_count >= MODULES_MOST || in_modules(recording, begin))
+	if (sscanf(line, "%llx-%llx %7s %llx %n", &begin, &end, how, &offset, &used) != 4 ||
+	    how[2] != 'x' || recording->module_count >= MODULES_MOST ||
+	    in_modules(recording, begin))
 		return;
 	char *path = module_path(line + used);
-	if (path == NULL ||
-	    !trace_grow((void **)&recording->modules, recording->module_count, &room, sizeof *recording->modules)) {
+	if (path == NULL || !trace_grow((void **)&recording->modules, recording->module_count,
+					&room, sizeof *recording->modules)) {
 		free(path);
 		return;
 	}
@@ -318,12 +332,14 @@ void trace_look(struct trace_making *making)
 		struct agent_slot *slot = &making->head->slots[i];
 		uint32_t thread = making->owners[i].thread;
 		uint32_t state = AGENT_OWNED;
-		if (thread == TRACE_NONE || atomic_load_explicit(&slot->state, memory_order_relaxed) != AGENT_OWNED)
+		if (thread == TRACE_NONE ||
+		    atomic_load_explicit(&slot->state, memory_order_relaxed) != AGENT_OWNED)
 			continue;
 		if (has_gone(making, slot))
 			/* Nobody writes there any more; only the state may have changed meanwhile. */
-			(void)atomic_compare_exchange_strong_explicit(&slot->state, &state, AGENT_RELEASED,
-								      memory_order_acq_rel, memory_order_relaxed);
+			(void)atomic_compare_exchange_strong_explicit(
+				&slot->state, &state, AGENT_RELEASED, memory_order_acq_rel,
+				memory_order_relaxed);
 		else
 			read_name(making, &making->recording->threads[thread]);
 	}

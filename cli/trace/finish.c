@@ -78,7 +78,8 @@ static int compare_samples(const void *a, const void *b)
 
 static int compare_made(const void *a, const void *b)
 {
-	return compare(((const struct trace_made *)a)->ticks, ((const struct trace_made *)b)->ticks);
+	return compare(((const struct trace_made *)a)->ticks,
+		       ((const struct trace_made *)b)->ticks);
 }
 
 /* ---- maps ---- */
@@ -95,8 +96,8 @@ static bool new_map(struct maps *maps, uint64_t address, const char *kind, uint3
 	struct trace_recording *recording = maps->recording;
 	uint32_t *age = trace_table_at(&maps->ages, address, 0, 0);
 
-	if (age == NULL ||
-	    !trace_grow((void **)&recording->maps, recording->map_count, &maps->room, sizeof *recording->maps))
+	if (age == NULL || !trace_grow((void **)&recording->maps, recording->map_count, &maps->room,
+				       sizeof *recording->maps))
 		return false;
 	*age = *age == TRACE_NONE ? 0 : *age + 1;
 	struct trace_map *map = &recording->maps[recording->map_count];
@@ -124,8 +125,9 @@ static bool name_map(struct maps *maps, struct trace_event *event)
 	static const char unknown[16] = "";
 	uint32_t *at;
 
-	if (event->a == 0 || event->kind == TRACE_RECLAIM_BEGIN || event->kind == TRACE_RECLAIM_END ||
-	    event->kind == TRACE_STALL_BEGIN || event->kind == TRACE_STALL_END)
+	if (event->a == 0 || event->kind == TRACE_RECLAIM_BEGIN ||
+	    event->kind == TRACE_RECLAIM_END || event->kind == TRACE_STALL_BEGIN ||
+	    event->kind == TRACE_STALL_END)
 		return true;
 	at = trace_table_at(&maps->current, event->a, 0, 0);
 	if (at == NULL || (*at == TRACE_NONE && !new_map(maps, event->a, unknown, at)))
@@ -142,7 +144,8 @@ static bool name_maps(struct trace_making *making)
 	bool done = true;
 
 	for (uint64_t i = 0; i < recording->event_count && done; i++) {
-		while (next < making->made_count && making->made[next].ticks <= recording->events[i].ns && done)
+		while (next < making->made_count &&
+		       making->made[next].ticks <= recording->events[i].ns && done)
 			done = made(&maps, &making->made[next++]);
 		done = done && name_map(&maps, &recording->events[i]);
 	}
@@ -165,19 +168,25 @@ bool trace_finish(struct trace_making *making, uint64_t tick, uint64_t ns)
 
 	recording->ns = ns - making->ns;
 	if (recording->event_count > 0)
-		qsort(recording->events, recording->event_count, sizeof *recording->events, compare_events);
+		qsort(recording->events, recording->event_count, sizeof *recording->events,
+		      compare_events);
 	if (recording->sample_count > 0)
-		qsort(recording->samples, recording->sample_count, sizeof *recording->samples, compare_samples);
+		qsort(recording->samples, recording->sample_count, sizeof *recording->samples,
+		      compare_samples);
 	if (making->made_count > 0)
 		qsort(making->made, making->made_count, sizeof *making->made, compare_made);
 	scale_times(making, &scale);
 	recording->sample_ns = head->sample_ns;
-	if (samples > 0)
-		recording->sample_ns = (uint64_t)((double)head->sample_ns * (double)atomic_load(&head->sample_periods) /
+	if (samples > 0) {
+		recording->sample_ns = (uint64_t)((double)head->sample_ns *
+						  (double)atomic_load(&head->sample_periods) /
 						  (double)samples);
+		recording->sample_cost_ns = (uint64_t)((double)atomic_load(&head->sample_cost) *
+						       scale.ns_per_tick / (double)samples);
+	}
 	if (head->event_cost > head->nop_cost)
-		recording->event_cost_ps = (uint64_t)((double)(head->event_cost - head->nop_cost) * 1000 *
-						      scale.ns_per_tick / AGENT_COSTS);
+		recording->event_cost_ps = (uint64_t)((double)(head->event_cost - head->nop_cost) *
+						      1000 * scale.ns_per_tick / AGENT_COSTS);
 	recording->threads_lost = atomic_load(&head->threads_lost);
 	return name_maps(making);
 }

@@ -135,13 +135,15 @@ static bool find_agent(char path[4096])
 	own[size] = '\0';
 	strrchr(own, '/')[1] = '\0';
 	for (size_t i = 0; i < 2; i++) {
-		if (snprintf(path, 4096, "%s%s" AGENT_FILE, own, places[i]) < 4096 && access(path, R_OK) == 0)
+		if (snprintf(path, 4096, "%s%s" AGENT_FILE, own, places[i]) < 4096 &&
+		    access(path, R_OK) == 0)
 			return true;
 	}
 	return false;
 }
 
-static _Noreturn void become(const struct trace_order *order, const char *agent, int shared, int report)
+static _Noreturn void become(const struct trace_order *order, const char *agent, int shared,
+			     int report)
 {
 	char number[16];
 	const char *preloaded = getenv("LD_PRELOAD");
@@ -162,7 +164,8 @@ static _Noreturn void become(const struct trace_order *order, const char *agent,
 	_exit(127);
 }
 
-static bool start(const struct trace_order *order, const char *agent, int shared, const struct sigaction *before)
+static bool start(const struct trace_order *order, const char *agent, int shared,
+		  const struct sigaction *before)
 {
 	int report[2];
 	int error = 0;
@@ -182,7 +185,8 @@ static bool start(const struct trace_order *order, const char *agent, int shared
 	(void)close(report[0]);
 	if (error != 0) {
 		child = 0;
-		(void)cli_error(TRACE_NAME, "cannot run '%s': %s", order->command[0], strerror(error));
+		(void)cli_error(TRACE_NAME, "cannot run '%s': %s", order->command[0],
+				strerror(error));
 	}
 	return error == 0;
 }
@@ -192,7 +196,8 @@ static void show_progress(const struct trace_making *making, uint64_t now)
 	const struct trace_recording *recording = making->recording;
 	char events[CLI_NUMBER];
 
-	(void)fprintf(stderr, "\r%s: %.1f s, %s events, %u threads \x1b[K", TRACE_NAME, (double)(now - making->ns) / SECOND_NS,
+	(void)fprintf(stderr, "\r%s: %.1f s, %s events, %u threads \x1b[K", TRACE_NAME,
+		      (double)(now - making->ns) / SECOND_NS,
 		      cli_count(events, (double)recording->event_count), recording->thread_count);
 }
 
@@ -207,7 +212,8 @@ static void attend(const struct trace_order *order, struct trace_making *making)
 		over = waitpid(child, &making->recording->exit_status, WNOHANG) == child;
 		uint64_t now = now_ns(CLOCK_MONOTONIC);
 		/* What the agent did before. */
-		if (making->process == 0 && atomic_load_explicit(&head->attached, memory_order_acquire) != 0) {
+		if (making->process == 0 &&
+		    atomic_load_explicit(&head->attached, memory_order_acquire) != 0) {
 			making->process = (pid_t)atomic_load(&head->process);
 			trace_look(making);
 			atomic_store_explicit(&head->go, 1, memory_order_release);
@@ -240,22 +246,28 @@ static bool explain(const struct trace_making *making)
 		return false;
 	}
 	if (making->process == 0) {
-		(void)cli_error(TRACE_NAME,
-				"the program has no probes of calm: it is not linked to calm, or to one built without them, or is "
-				"statically linked, or runs with another user's rights");
+		(void)cli_error(
+			TRACE_NAME,
+			"the program has no probes of calm: it is not linked to calm, or to one built without them, or is "
+			"statically linked, or runs with another user's rights");
 		return false;
 	}
 	if (head->threads_before != 0) {
-		(void)cli_error(TRACE_NAME, "a constructor of the program had started %u threads before: no probe was set",
-				head->threads_before - 1);
+		(void)cli_error(
+			TRACE_NAME,
+			"a constructor of the program had started %u threads before: no probe was set",
+			head->threads_before - 1);
 		return false;
 	}
 	if (head->patched < head->probes)
-		(void)cli_error(TRACE_NAME, "%u of %u probes could not be set: what they tell is missing",
+		(void)cli_error(TRACE_NAME,
+				"%u of %u probes could not be set: what they tell is missing",
 				head->probes - head->patched, head->probes);
 	uint32_t samples = atomic_load(&head->samples);
 	if (samples == AGENT_SAMPLES_SIGPROF)
-		(void)cli_error(TRACE_NAME, "the program uses SIGPROF itself: stacks were not taken from then on");
+		(void)cli_error(
+			TRACE_NAME,
+			"the program uses SIGPROF itself: stacks were not taken from then on");
 	if (samples == AGENT_SAMPLES_REFUSED)
 		(void)cli_error(TRACE_NAME, "the kernel refused timers: stacks are missing");
 	if (making->no_memory)
@@ -282,7 +294,8 @@ static bool prepare(const struct trace_order *order, struct trace_making *making
 	return true;
 }
 
-static bool run(const struct trace_order *order, struct trace_making *making, const char *agent, int shared)
+static bool run(const struct trace_order *order, struct trace_making *making, const char *agent,
+		int shared)
 {
 	struct sigaction before[PASSED_ON];
 
@@ -304,7 +317,8 @@ static bool run(const struct trace_order *order, struct trace_making *making, co
 	return fine;
 }
 
-bool trace_record(const struct trace_order *order, struct trace_stacks *stacks, struct trace_recording *recording)
+bool trace_record(const struct trace_order *order, struct trace_stacks *stacks,
+		  struct trace_recording *recording)
 {
 	char agent[4096];
 	struct trace_making *making = calloc(1, sizeof *making);
@@ -320,7 +334,8 @@ bool trace_record(const struct trace_order *order, struct trace_stacks *stacks, 
 	making->stacks = stacks;
 	making->events_most = order->events_most;
 	if (!find_agent(agent))
-		(void)cli_error(TRACE_NAME, AGENT_FILE " is neither beside this program nor in " TRACE_AGENT);
+		(void)cli_error(TRACE_NAME,
+				AGENT_FILE " is neither beside this program nor in " TRACE_AGENT);
 	else if (!prepare(order, making, &shared))
 		(void)cli_error(TRACE_NAME, "no memory to record into: %s", strerror(errno));
 	else

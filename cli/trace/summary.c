@@ -129,6 +129,9 @@ static void print_recording(const struct totals *totals, FILE *file)
 	if (recording->event_cost_ps > 0)
 		(void)fprintf(file, "; recording an event took %s",
 			      cli_time(text, (double)recording->event_cost_ps * 1e-3));
+	if (recording->sample_cost_ns > 0)
+		(void)fprintf(file, ", a sample %s",
+			      cli_time(text, (double)recording->sample_cost_ns));
 	(void)fputs("\n\n", file);
 }
 
@@ -317,6 +320,8 @@ static void json_recording(const struct totals *totals, FILE *file)
 	json_number(file, "sample_us", (double)recording->sample_ns * 1e-3);
 	json_number(file, "event_cost_ns",
 		    recording->event_cost_ps > 0 ? (double)recording->event_cost_ps * 1e-3 : NAN);
+	json_number(file, "sample_cost_ns",
+		    recording->sample_cost_ns > 0 ? (double)recording->sample_cost_ns : NAN);
 }
 
 static void json_threads(const struct totals *totals, FILE *file)

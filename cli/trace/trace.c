@@ -74,13 +74,16 @@ static bool parse_option(struct job *job, int letter)
 			job->order.reclaim_ns = ms * 1000000;
 			return true;
 		}
-		(void)cli_misuse(TRACE_NAME, "--slow-reclaim '%s': a whole number from 1 to %d is wanted", optarg,
-				 RECLAIM_MS_MOST);
+		(void)cli_misuse(TRACE_NAME,
+				 "--slow-reclaim '%s': a whole number from 1 to %d is wanted",
+				 optarg, RECLAIM_MS_MOST);
 		return false;
 	case 'e':
 		if (cli_parse_count(optarg, 1000, 100000000, &job->order.events_most))
 			return true;
-		(void)cli_misuse(TRACE_NAME, "--events '%s': a whole number from 1000 to 100000000 is wanted", optarg);
+		(void)cli_misuse(TRACE_NAME,
+				 "--events '%s': a whole number from 1000 to 100000000 is wanted",
+				 optarg);
 		return false;
 	default:
 		(void)fprintf(stderr, "try '%s --help'\n", TRACE_NAME);
@@ -132,7 +135,8 @@ static bool parse(struct job *job, int argc, char **argv, int *code)
 	}
 	job->order.command = argv + optind;
 	/* calm's own walk; behind "--" it is a program. */
-	return strcmp(argv[optind], "walk") != 0 || strcmp(argv[optind - 1], "--") == 0 || own_command(job, argv + optind - 1);
+	return strcmp(argv[optind], "walk") != 0 || strcmp(argv[optind - 1], "--") == 0 ||
+	       own_command(job, argv + optind - 1);
 }
 
 /* ---- output ---- */
@@ -165,19 +169,22 @@ static bool write_file(const char *path, const struct trace_timeline *timeline, 
 	if (direct) {
 		FILE *out = fopen(path, "we");
 		fine = out != NULL && write_through(out, timeline, write);
-	} else if (asprintf(&beside, "%s.XXXXXX", path) >= 0 && (file = mkostemp(beside, O_CLOEXEC)) >= 0) {
+	} else if (asprintf(&beside, "%s.XXXXXX", path) >= 0 &&
+		   (file = mkostemp(beside, O_CLOEXEC)) >= 0) {
 		mode_t mask = umask(0);
 		(void)umask(mask);
 		FILE *out = fdopen(file, "w");
-		fine = fchmod(file, there ? about.st_mode & 0777 : 0666 & ~mask) == 0 && out != NULL &&
-		       write_through(out, timeline, write) && rename(beside, path) == 0;
+		fine = fchmod(file, there ? about.st_mode & 0777 : 0666 & ~mask) == 0 &&
+		       out != NULL && write_through(out, timeline, write) &&
+		       rename(beside, path) == 0;
 		int error = errno;
 		if (!fine)
 			(void)unlink(beside);
 		errno = error;
 	}
 	if (!fine)
-		(void)cli_error(TRACE_NAME, "cannot write '%s': %s", path, errno != 0 ? strerror(errno) : "out of memory");
+		(void)cli_error(TRACE_NAME, "cannot write '%s': %s", path,
+				errno != 0 ? strerror(errno) : "out of memory");
 	free(beside);
 	return fine;
 }
@@ -187,10 +194,12 @@ static void tell_end(const struct trace_recording *recording)
 	int status = recording->exit_status;
 
 	if (WIFSIGNALED(status))
-		(void)cli_error(TRACE_NAME, "the program was ended by signal %d (%s)%s", WTERMSIG(status),
-				strsignal(WTERMSIG(status)), WCOREDUMP(status) ? ", core dumped" : "");
+		(void)cli_error(TRACE_NAME, "the program was ended by signal %d (%s)%s",
+				WTERMSIG(status), strsignal(WTERMSIG(status)),
+				WCOREDUMP(status) ? ", core dumped" : "");
 	else if (WEXITSTATUS(status) != 0)
-		(void)cli_error(TRACE_NAME, "the program ended with status %d", WEXITSTATUS(status));
+		(void)cli_error(TRACE_NAME, "the program ended with status %d",
+				WEXITSTATUS(status));
 }
 
 static int report(const struct job *job, const struct trace_recording *recording)
@@ -223,7 +232,9 @@ static int report(const struct job *job, const struct trace_recording *recording
 
 int cli_trace(int argc, char **argv)
 {
-	struct job job = {.page = PAGE, .order = {.events_most = TRACE_EVENTS_MOST, .progress = cli_redraws(stderr)}};
+	struct job job = {
+		.page = PAGE,
+		.order = {.events_most = TRACE_EVENTS_MOST, .progress = cli_redraws(stderr)}};
 	struct trace_recording recording;
 	int code;
 

@@ -128,6 +128,7 @@ struct trace_recording {
 	uint64_t event_count, sample_count;
 	uint32_t thread_count, map_count, module_count, stack_count, frame_count;
 	uint64_t threads_lost; /* threads for which there was no ring: their events are lost, uncounted */
+	uint64_t sample_cost_ns; /* what taking a sample took, the kernel's part not counted; 0: none was taken */
 	uint64_t event_cost_ps; /* what recording one event takes, measured in that process; 0: not */
 };
 

@@ -46,7 +46,8 @@ static void in_registers(void **state)
 	assert_int_equal(value_of("8@%r15"), 7);
 	assert_int_equal(value_of("4@%r15d"), 7);
 	/* What the stack pointer was: behind what the stub saved, and the red zone. */
-	assert_int_equal(value_of("8@%rsp"), (uintptr_t)&registers[AGENT_REGISTERS + AGENT_RED_ZONE / 8]);
+	assert_int_equal(value_of("8@%rsp"),
+			 (uintptr_t)&registers[AGENT_REGISTERS + AGENT_RED_ZONE / 8]);
 }
 
 static void in_memory(void **state)
@@ -81,8 +82,22 @@ static void several(void **state)
 /* What cannot be told is refused, not guessed. */
 static void refused(void **state)
 {
-	static const char *const texts[] = {"8@counter(%rip)", "8@%fs:16", "8f@%xmm0", "8@%xmm0", "3@%rax", "8@", "8", "@%rax",
-					    "8@%rax,", "8@(%rax", "8@(%rax,%rdx,3)", "8@(%eax)", "8@$", "8@%", "8@%rip", "16@%rax",
+	static const char *const texts[] = {"8@counter(%rip)",
+					    "8@%fs:16",
+					    "8f@%xmm0",
+					    "8@%xmm0",
+					    "3@%rax",
+					    "8@",
+					    "8",
+					    "@%rax",
+					    "8@%rax,",
+					    "8@(%rax",
+					    "8@(%rax,%rdx,3)",
+					    "8@(%eax)",
+					    "8@$",
+					    "8@%",
+					    "8@%rip",
+					    "16@%rax",
 					    "8@4(%rax)x"};
 	struct agent_operand operands[3];
 
@@ -95,8 +110,9 @@ static void refused(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(constants), cmocka_unit_test(in_registers), cmocka_unit_test(in_memory),
-					   cmocka_unit_test(several), cmocka_unit_test(refused)};
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(constants), cmocka_unit_test(in_registers),
+		cmocka_unit_test(in_memory), cmocka_unit_test(several), cmocka_unit_test(refused)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -40,8 +40,8 @@ static int round_of(calm_map *map, unsigned long *values)
 
 int main(int argc, char **argv)
 {
-	calm_status (*const kinds[])(calm_map **, const calm_options *) = {calm_hashmap_create, calm_treemap_create,
-									   calm_syncmap_create};
+	calm_status (*const kinds[])(calm_map **, const calm_options *) = {
+		calm_hashmap_create, calm_treemap_create, calm_syncmap_create};
 	static unsigned long values[16];
 	int wrong = 0;
 

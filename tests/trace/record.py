@@ -57,15 +57,17 @@ def losses():
     # Each traversal has two events; sections come as bursts, of 100 us at least.
     all_of_it = thread["events"] + thread["events_lost"]
     check("every event is there or counted", 2 * FLOOD + 14 <= all_of_it < 2.2 * FLOOD + 100, thread)
-    check("the last are there", RING <= thread["events"] < RING + 100, thread)
+    # A map's creation is in the ring, and no event. On a busy machine the recorder may come too late for the last seven.
+    check("a ring's worth is kept", RING - 1 <= thread["events"] < RING + 100, thread)
 
 
 def many_threads():
     summary, _ = recorded("--", traced, "threads")
-    check("800 threads of ten traversals each", traversals(summary) + summary["events_lost"] >= 8000 and
-          (summary["events_lost"] > 0 or traversals(summary) == 8000), traversals(summary))
-    check("each has its line", len(summary["threads"]) == 801, len(summary["threads"]))
-    check("and its slot", summary["threads_lost"] == 0)
+    # More than there are slots. On a busy machine the recorder may be too late for some: they have no slot, and are counted.
+    lost = summary["threads_lost"]
+    check("each of 801 threads has its line, or is counted", len(summary["threads"]) + lost == 801, (len(summary["threads"]), lost))
+    check("ten traversals of each", traversals(summary) == 10 * (len(summary["threads"]) - 1) and summary["events_lost"] == 0,
+          (traversals(summary), summary["events_lost"]))
 
 
 def interrupted(page, most=None):

@@ -70,7 +70,9 @@ static void *write_on(void *pointer)
 {
 	for (uint64_t i = 0; !atomic_load(&over); i++) {
 		void *value = malloc(32);
-		must(value != NULL && calm_map_store(pointer, calm_word(i % KEYS + 1), value) == CALM_OK, "store");
+		must(value != NULL &&
+			     calm_map_store(pointer, calm_word(i % KEYS + 1), value) == CALM_OK,
+		     "store");
 	}
 	return NULL;
 }
@@ -137,7 +139,7 @@ static void flood(void)
 	(void)usleep(20000);
 	traverse(map, FLOOD);
 	must(kill(getppid(), SIGCONT) == 0, "continue");
-	(void)usleep(20000);
+	(void)usleep(100000);
 	traverse(map, 7);
 }
 
@@ -193,7 +195,8 @@ static void profiles(void)
 	struct itimerval period = {{0, 5000}, {0, 5000}};
 	calm_map *map = small_map();
 
-	must(sigaction(SIGPROF, &action, NULL) == 0 && setitimer(ITIMER_PROF, &period, NULL) == 0, "setitimer");
+	must(sigaction(SIGPROF, &action, NULL) == 0 && setitimer(ITIMER_PROF, &period, NULL) == 0,
+	     "setitimer");
 	for (double end = seconds() + 5; signals < 3 && seconds() < end;)
 		traverse(map, 100);
 	must(signals >= 3, "no signals of its own");
@@ -204,8 +207,9 @@ int main(int argc, char **argv)
 	static const struct {
 		const char *name;
 		void (*run)(void);
-	} whats[] = {{"maps", maps},   {"threads", threads},         {"flood", flood},      {"fork", forks},
-		     {"crash", crash}, {"interrupted", interrupted}, {"profiles", profiles}};
+	} whats[] = {{"maps", maps},        {"threads", threads}, {"flood", flood},
+		     {"fork", forks},       {"crash", crash},     {"interrupted", interrupted},
+		     {"profiles", profiles}};
 
 	for (size_t i = 0; argc == 2 && i < sizeof whats / sizeof *whats; i++) {
 		if (strcmp(argv[1], whats[i].name) == 0) {

@@ -86,7 +86,9 @@ static bool found_site(const char *name, const char *operands, uint64_t address,
 		return true;
 	if (agent_head->probes < SITES) {
 		struct agent_site *site = &sites[agent_head->probes];
-		*site = (struct agent_site){.address = address, .probe = one->probe, .kind = one->kind};
+		*site = (struct agent_site){.address = address,
+					    .probe = one->probe,
+					    .kind = one->kind};
 		int n = agent_operands(operands, site->operand, SITE_OPERANDS);
 		site->operands = one->operands;
 		if (n == one->operands && agent_patch(site))
@@ -146,7 +148,8 @@ static int shared_file(void)
 	if (text == NULL || *text == '\0')
 		return -1;
 	long file = strtol(text, &end, 10);
-	if (*end != '\0' || file < 0 || file > INT32_MAX || fstat((int)file, &about) != 0 || about.st_size != AGENT_SIZE)
+	if (*end != '\0' || file < 0 || file > INT32_MAX || fstat((int)file, &about) != 0 ||
+	    about.st_size != AGENT_SIZE)
 		return -1;
 	return (int)file;
 }
@@ -187,7 +190,9 @@ static void patch_all(volatile uint32_t *on)
 		agent_head->threads_before = threads;
 		return;
 	}
-	*fake = (struct agent_site){.probe = PROBE_OTHER, .kind = TRACE_RESIZE_CHUNK, .operands = 2};
+	*fake = (struct agent_site){.probe = PROBE_OTHER,
+				    .kind = TRACE_RESIZE_CHUNK,
+				    .operands = 2};
 	(void)agent_operands("8@%rdi 8@%rsi", fake->operand, SITE_OPERANDS);
 	void (*function)(void) = agent_patch_sample(fake);
 	begun = agent_notes(found_site, NULL);
@@ -215,7 +220,8 @@ __attribute__((constructor)) static void start(void)
 	}
 	clean_environment();
 	(void)close(file);
-	volatile uint32_t *on = mmap(NULL, AGENT_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	volatile uint32_t *on = mmap(NULL, AGENT_PAGE, PROT_READ | PROT_WRITE,
+				     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (on == MAP_FAILED || madvise((void *)(uintptr_t)on, AGENT_PAGE, MADV_WIPEONFORK) != 0 ||
 	    madvise(agent_head, AGENT_SIZE, MADV_DONTFORK) != 0 || !agent_wrap_start())
 		return;
@@ -227,6 +233,7 @@ __attribute__((constructor)) static void start(void)
 	/* All of the above, before the recorder looks. */
 	atomic_store_explicit(&agent_head->attached, 1, memory_order_release);
 	/* It takes down where everything is mapped, which a short program would not be there for; a recorder that is gone does not. */
-	for (int i = 0; i < PATIENCE && atomic_load_explicit(&agent_head->go, memory_order_acquire) == 0; i++)
+	for (int i = 0;
+	     i < PATIENCE && atomic_load_explicit(&agent_head->go, memory_order_acquire) == 0; i++)
 		(void)nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
 }

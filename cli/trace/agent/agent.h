@@ -51,11 +51,12 @@ struct agent_self {
 	struct agent_slot *slot; /* NULL: none yet, or none any more */
 	struct agent_event *events;
 	uint64_t *words;
-	uint64_t section;            /* tick at which the outermost one began */
-	uint32_t depth;              /* of sections */
-	const struct agent_site *at; /* a probe is being told of: what else happens is of the agent's own making */
-	bool gone;                   /* its slot is released, or there was none for it */
-	uint32_t endings;            /* rounds of destructors seen */
+	uint64_t section; /* tick at which the outermost one began */
+	uint32_t depth;   /* of sections */
+	const struct agent_site
+		*at; /* a probe is being told of: what else happens is of the agent's own making */
+	bool gone;   /* its slot is released, or there was none for it */
+	uint32_t endings; /* rounds of destructors seen */
 };
 
 extern _Thread_local struct agent_self agent_self __attribute__((tls_model("initial-exec")));
@@ -68,7 +69,8 @@ void agent_hit(const struct agent_site *site, const uint64_t *registers);
 uint64_t agent_ticks(void);
 
 /* notes.c: calls for each probe of calm that objects of this process have. False: `found` said so. */
-typedef bool agent_found_fn(const char *name, const char *operands, uint64_t address, void *context);
+typedef bool agent_found_fn(const char *name, const char *operands, uint64_t address,
+			    void *context);
 bool agent_notes(agent_found_fn *found, void *context);
 /* Those of one object, mapped with such a bias. */
 bool agent_notes_of(const char *path, uint64_t bias, agent_found_fn *found, void *context);

@@ -12,6 +12,7 @@
 
 #include "cli/trace/trace.h"
 
+#include <stddef.h>
 #include <sys/syscall.h>
 #include <time.h>
 
@@ -19,7 +20,7 @@ _Thread_local struct agent_self agent_self;
 
 static uint64_t clock_ticks(void)
 {
-	struct timespec now;
+	struct timespec now = {0, 0};
 
 	/* The call, not the library's way around it. */
 	(void)agent_call(SYS_clock_gettime, CLOCK_MONOTONIC, (long)&now, 0, 0);
@@ -33,7 +34,8 @@ uint64_t agent_ticks(void)
 	return now - agent_head->tick;
 }
 
-static void append(struct agent_self *self, uint64_t kind, uint64_t ticks, uint64_t a, uint64_t b, uint64_t c)
+static void append(struct agent_self *self, uint64_t kind, uint64_t ticks, uint64_t a, uint64_t b,
+		   uint64_t c)
 {
 	struct agent_slot *slot = self->slot;
 	uint64_t at = atomic_load_explicit(&slot->events, memory_order_relaxed);
@@ -52,13 +54,15 @@ static void append(struct agent_self *self, uint64_t kind, uint64_t ticks, uint6
 	atomic_store_explicit(&slot->events, at + 1, memory_order_release);
 }
 
-static void add_to_burst(struct agent_self *self, unsigned which, uint64_t now, uint64_t map, uint64_t count)
+static void add_to_burst(struct agent_self *self, unsigned which, uint64_t now, uint64_t map,
+			 uint64_t count)
 {
 	static const uint8_t kinds[AGENT_BURSTS] = {TRACE_SECTIONS, TRACE_RETIRES, TRACE_IMAGES};
 	struct agent_burst *burst = &self->slot->bursts[which];
 
 	if (burst->count != 0 && now - burst->first > agent_head->ticks_burst) {
-		append(self, kinds[which], burst->last, burst->map, burst->count, burst->last - burst->first);
+		append(self, kinds[which], burst->last, burst->map, burst->count,
+		       burst->last - burst->first);
 		burst->count = 0;
 	}
 	if (burst->count == 0)
@@ -83,7 +87,7 @@ static void map_made(struct agent_self *self, uint64_t now, uint64_t map, const 
 {
 	uint64_t name[2] = {0, 0};
 
-	for (unsigned i = 0; i < 15 && kind[i] != '\0'; i++)
+	for (unsigned i = 0; kind != NULL && i < 15 && kind[i] != '\0'; i++)
 		name[i / 8] |= (uint64_t)(unsigned char)kind[i] << (i % 8 * 8);
 	append(self, AGENT_MAP_CREATE, now, map, name[0], name[1]);
 }
@@ -93,9 +97,9 @@ static void delay(uint64_t now)
 {
 	uint64_t next = atomic_load_explicit(&agent_head->reclaim_next, memory_order_relaxed);
 
-	if (now < next || !atomic_compare_exchange_strong_explicit(&agent_head->reclaim_next, &next,
-								   now + agent_head->ticks_second,
-								   memory_order_relaxed, memory_order_relaxed))
+	if (now < next || !atomic_compare_exchange_strong_explicit(
+				  &agent_head->reclaim_next, &next, now + agent_head->ticks_second,
+				  memory_order_relaxed, memory_order_relaxed))
 		return;
 	struct timespec rest = {.tv_sec = (time_t)(agent_head->reclaim_ns / 1000000000U),
 				.tv_nsec = (long)(agent_head->reclaim_ns % 1000000000U)};
@@ -153,7 +157,8 @@ void agent_hit(const struct agent_site *site, const uint64_t *registers)
 	if (self->at != NULL) {
 		/* A signal handler of the program came between, and has calm do something. */
 		if (self->slot != NULL)
-			atomic_fetch_add_explicit(&self->slot->events_lost, 1, memory_order_relaxed);
+			atomic_fetch_add_explicit(&self->slot->events_lost, 1,
+						  memory_order_relaxed);
 		return;
 	}
 	self->at = site;

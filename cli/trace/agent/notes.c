@@ -21,7 +21,7 @@ struct image {
 	const char *bytes;
 	size_t size;
 	uint64_t bias;
-	const ElfW(Shdr) *sections;
+	const ElfW(Shdr) * sections;
 	size_t count;
 	const char *names;
 	size_t names_size;
@@ -54,11 +54,12 @@ static bool read_head(struct image *image)
 	return image->names[image->names_size - 1] == '\0';
 }
 
-static const ElfW(Shdr) *section(const struct image *image, const char *name)
+static const ElfW(Shdr) * section(const struct image *image, const char *name)
 {
 	for (size_t i = 0; i < image->count; i++) {
 		const ElfW(Shdr) *one = &image->sections[i];
-		if (one->sh_name < image->names_size && strcmp(image->names + one->sh_name, name) == 0)
+		if (one->sh_name < image->names_size &&
+		    strcmp(image->names + one->sh_name, name) == 0)
 			return one;
 	}
 	return NULL;
@@ -94,7 +95,8 @@ static bool read_notes(const struct image *image)
 	const ElfW(Shdr) *base = section(image, ".stapsdt.base");
 	ElfW(Nhdr) head;
 
-	if (notes == NULL || notes->sh_type != SHT_NOTE || !within(image, notes->sh_offset, notes->sh_size))
+	if (notes == NULL || notes->sh_type != SHT_NOTE ||
+	    !within(image, notes->sh_offset, notes->sh_size))
 		return true;
 	const char *at = image->bytes + notes->sh_offset;
 	for (size_t left = notes->sh_size; left >= sizeof head;) {
@@ -105,7 +107,8 @@ static bool read_notes(const struct image *image)
 			return true;
 		const char *owner = at + sizeof head;
 		if (head.n_type == 3 && head.n_namesz == 8 && memcmp(owner, "stapsdt", 8) == 0 &&
-		    !read_note(image, owner + name, head.n_descsz, base != NULL ? base->sh_addr : 0))
+		    !read_note(image, owner + name, head.n_descsz,
+			       base != NULL ? base->sh_addr : 0))
 			return false;
 		at += sizeof head + name + body;
 		left -= sizeof head + name + body;

@@ -163,7 +163,9 @@ static uint64_t register_value(uint8_t number, const uint64_t *registers)
 {
 	if (number < AGENT_REGISTERS)
 		return registers[number];
-	return number == AGENT_RSP ? (uint64_t)(uintptr_t)(registers + AGENT_REGISTERS) + AGENT_RED_ZONE : 0;
+	return number == AGENT_RSP
+		       ? (uint64_t)(uintptr_t)(registers + AGENT_REGISTERS) + AGENT_RED_ZONE
+		       : 0;
 }
 
 /* The low bytes of a number, as its type has them. */
@@ -171,7 +173,8 @@ static uint64_t fit(const struct agent_operand *operand, uint64_t number)
 {
 	unsigned away = 64 - 8 * operand->bytes;
 
-	return operand->has_sign ? (uint64_t)((int64_t)(number << away) >> away) : number << away >> away;
+	return operand->has_sign ? (uint64_t)((int64_t)(number << away) >> away)
+				 : number << away >> away;
 }
 
 uint64_t agent_value(const struct agent_operand *operand, const uint64_t *registers)

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 /* The general registers as a stub leaves them in memory (patch.c), from the lowest address on; what it adds for itself is FLAGS. */
+/* clang-format off */
 enum {
 	AGENT_R15, AGENT_R14, AGENT_R13, AGENT_R12, AGENT_R11, AGENT_R10, AGENT_R9, AGENT_R8,
 	AGENT_RDI, AGENT_RSI, AGENT_RBP, AGENT_RBX, AGENT_RDX, AGENT_RCX, AGENT_FLAGS, AGENT_RAX,
@@ -18,15 +19,16 @@ enum {
 	AGENT_RSP = AGENT_REGISTERS, /* not among them: what it was lies behind them, and behind the red zone */
 	AGENT_NO_REGISTER
 };
+/* clang-format on */
 #define AGENT_RED_ZONE 128
 
 enum agent_operand_kind { AGENT_CONSTANT, AGENT_REGISTER, AGENT_MEMORY };
 
 struct agent_operand {
 	uint8_t kind;
-	uint8_t bytes;    /* 1, 2, 4, 8 */
+	uint8_t bytes; /* 1, 2, 4, 8 */
 	bool has_sign;
-	uint8_t base;     /* or the register */
+	uint8_t base; /* or the register */
 	uint8_t index;
 	uint8_t scale;    /* a shift */
 	uint8_t shift;    /* 8: %ah and its kin */

@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 #define STUB 128
-#define EMPTY 64 /* in a stub's room, where agent_patch_empty() is */
+#define EMPTY 64                /* in a stub's room, where agent_patch_empty() is */
 #define ROOM ((size_t)64 << 10) /* of stubs in one piece: five hundred */
 #define STEP ((uint64_t)1 << 20)
 #define REACH ((uint64_t)1 << 31)
@@ -58,7 +58,8 @@ static void *map_at(uint64_t address)
 static unsigned char *stub_room(uint64_t site)
 {
 	for (size_t i = 0; i < piece_count; i++) {
-		if (pieces[i].used + STUB <= ROOM && reaches(site, (uint64_t)(uintptr_t)pieces[i].memory)) {
+		if (pieces[i].used + STUB <= ROOM &&
+		    reaches(site, (uint64_t)(uintptr_t)pieces[i].memory)) {
 			pieces[i].used += STUB;
 			return pieces[i].memory + pieces[i].used - STUB;
 		}
@@ -95,9 +96,9 @@ static unsigned char *put_jump(unsigned char *at, uint64_t to)
 static void write_stub(unsigned char *stub, const struct agent_site *site)
 {
 	static const unsigned char save[] = {
-		0x48, 0x8d, 0x64, 0x24, 0x80,                   /* lea -128(%rsp), %rsp */
-		0x50, 0x9f, 0x0f, 0x90, 0xc0, 0x50,             /* push %rax; lahf; seto %al; push %rax */
-		0x51, 0x52, 0x53, 0x55, 0x56, 0x57,             /* push %rcx, %rdx, %rbx, %rbp, %rsi, %rdi */
+		0x48, 0x8d, 0x64, 0x24, 0x80,       /* lea -128(%rsp), %rsp */
+		0x50, 0x9f, 0x0f, 0x90, 0xc0, 0x50, /* push %rax; lahf; seto %al; push %rax */
+		0x51, 0x52, 0x53, 0x55, 0x56, 0x57, /* push %rcx, %rdx, %rbx, %rbp, %rsi, %rdi */
 		0x41, 0x50, 0x41, 0x51, 0x41, 0x52, 0x41, 0x53, /* push %r8 to %r11 */
 		0x41, 0x54, 0x41, 0x55, 0x41, 0x56, 0x41, 0x57, /* push %r12 to %r15 */
 		0x48, 0x89, 0xe6,                               /* mov %rsp, %rsi */
@@ -111,13 +112,16 @@ static void write_stub(unsigned char *stub, const struct agent_site *site)
 		0x48, 0x89, 0xec,                               /* mov %rbp, %rsp */
 		0x41, 0x5f, 0x41, 0x5e, 0x41, 0x5d, 0x41, 0x5c, /* pop %r15 to %r12 */
 		0x41, 0x5b, 0x41, 0x5a, 0x41, 0x59, 0x41, 0x58, /* pop %r11 to %r8 */
-		0x5f, 0x5e, 0x5d, 0x5b, 0x5a, 0x59,             /* pop %rdi, %rsi, %rbp, %rbx, %rdx, %rcx */
-		0x58, 0x04, 0x7f, 0x9e, 0x58,                   /* pop %rax; add $127, %al; sahf; pop %rax */
+		0x5f, 0x5e, 0x5d, 0x5b, 0x5a, 0x59, /* pop %rdi, %rsi, %rbp, %rbx, %rdx, %rcx */
+		0x58, 0x04, 0x7f, 0x9e, 0x58,       /* pop %rax; add $127, %al; sahf; pop %rax */
 		0x48, 0x8d, 0xa4, 0x24, 0x80, 0x00, 0x00, 0x00, /* lea 128(%rsp), %rsp */
 	};
 	void (*hit)(const struct agent_site *, const uint64_t *) = agent_hit;
 
-	_Static_assert(sizeof save + sizeof target + sizeof restore + 2 * 8 + 5 <= STUB, "a stub has room");
+	_Static_assert(sizeof save + sizeof target + sizeof restore + sizeof site + sizeof hit +
+				       sizeof nop <=
+			       STUB,
+		       "a stub has room");
 	unsigned char *at = put(stub, save, sizeof save);
 	at = put(at, &site, sizeof site);
 	at = put(at, target, sizeof target);

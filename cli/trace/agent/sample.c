@@ -70,9 +70,13 @@ static void on_signal(int signal, siginfo_t *about, void *pointer)
 		stack.out[stack.n++] = self->at != NULL ? self->at->address : pc;
 	record[1] = stack.n;
 	write_down(self, record, 2 + stack.n);
-	uint64_t periods = about->si_code == SI_TIMER && about->si_overrun > 0 ? (uint64_t)about->si_overrun + 1 : 1;
+	uint64_t periods = about->si_code == SI_TIMER && about->si_overrun > 0
+				   ? (uint64_t)about->si_overrun + 1
+				   : 1;
 	atomic_fetch_add_explicit(&agent_head->sample_periods, periods, memory_order_relaxed);
 	atomic_fetch_add_explicit(&agent_head->sample_count, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&agent_head->sample_cost, agent_ticks() - record[0],
+				  memory_order_relaxed);
 	atomic_store_explicit(&self->slot->seen_last, record[0], memory_order_relaxed);
 	errno = error;
 }
@@ -88,12 +92,14 @@ static void warm_up(void)
 
 void agent_samples_start(void)
 {
-	struct sigaction action = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK};
+	struct sigaction action = {.sa_sigaction = on_signal,
+				   .sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK};
 	struct sigaction before;
 
 	warm_up();
 	(void)sigemptyset(&action.sa_mask);
-	if (sigaction(SIGPROF, NULL, &before) == 0 && before.sa_handler != SIG_DFL && before.sa_handler != SIG_IGN)
+	if (sigaction(SIGPROF, NULL, &before) == 0 && before.sa_handler != SIG_DFL &&
+	    before.sa_handler != SIG_IGN)
 		atomic_store(&agent_head->samples, AGENT_SAMPLES_SIGPROF);
 	else if (agent_sigaction(SIGPROF, &action, NULL) != 0)
 		atomic_store(&agent_head->samples, AGENT_SAMPLES_REFUSED);

@@ -58,12 +58,12 @@ enum { AGENT_SECTIONS, AGENT_RETIRES, AGENT_IMAGES, AGENT_BURSTS };
 struct agent_slot {
 	/* The thread's. */
 	_Alignas(128) _Atomic uint64_t events; /* appended */
-	_Atomic uint64_t words;                /* of samples, appended: when, n, n addresses, the innermost first */
+	_Atomic uint64_t words; /* of samples, appended: when, n, n addresses, the innermost first */
 	_Atomic uint64_t events_lost, samples_lost;
 	_Atomic uint32_t state;
 	uint32_t thread; /* the kernel's id */
 	char name[16];
-	_Atomic int32_t timer; /* of its samples; -1: none */
+	_Atomic int32_t timer;                  /* of its samples; -1: none */
 	_Atomic uint64_t seen_first, seen_last; /* ticks */
 	struct agent_burst bursts[AGENT_BURSTS];
 	/* The recorder's. */
@@ -82,19 +82,21 @@ struct agent_head {
 	uint64_t reclaim_ns; /* one reclamation a second is made to last so much longer; 0: none */
 	uint64_t tsc;        /* whether ticks are the processor's; else ns of CLOCK_MONOTONIC */
 	uint64_t tick;       /* of the beginning, which events count from */
-	uint64_t ticks_burst, ticks_section, ticks_second; /* 100 us, 10 us and 1 s in ticks, about */
+	uint64_t ticks_burst, ticks_section,
+		ticks_second; /* 100 us, 10 us and 1 s in ticks, about */
 	/* The agent's. */
 	_Atomic uint32_t process; /* that records; 0: none yet */
 	_Atomic uint32_t attached;
 	uint32_t probes, patched; /* sites found, and turned into jumps */
-	uint32_t threads_before;  /* threads that were there already, so that nothing was patched; else 0 */
+	uint32_t threads_before; /* threads that were there already, so that nothing was patched; else 0 */
 	_Atomic uint32_t samples; /* enum above */
 	uint64_t event_cost;      /* ticks of AGENT_COSTS events */
 	uint64_t nop_cost;        /* and of as many unpatched ones */
 	_Atomic uint64_t threads_lost;
 	_Atomic uint64_t sample_periods; /* of sample_ns, that have passed */
 	_Atomic uint64_t sample_count;   /* of the samples, those lost included */
-	_Atomic uint64_t reclaim_next; /* tick before which none is delayed again */
+	_Atomic uint64_t sample_cost;    /* ticks that the handler took for all of them */
+	_Atomic uint64_t reclaim_next;   /* tick before which none is delayed again */
 	/* The recorder's again. */
 	_Atomic uint32_t go; /* it has seen the agent */
 	struct agent_slot slots[AGENT_SLOTS];

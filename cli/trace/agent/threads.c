@@ -29,13 +29,16 @@ struct notice {
 
 static void start_timer(struct agent_slot *slot)
 {
-	struct notice notice = {.signal = SIGPROF, .how = SIGEV_THREAD_ID, .thread = (int32_t)slot->thread};
+	struct notice notice = {.signal = SIGPROF,
+				.how = SIGEV_THREAD_ID,
+				.thread = (int32_t)slot->thread};
 	int timer = -1;
 
 	if (atomic_load_explicit(&agent_head->samples, memory_order_relaxed) != AGENT_SAMPLES)
 		return;
 	if (agent_call(SYS_timer_create, CLOCK, (long)&notice, (long)&timer, 0) != 0) {
-		atomic_store_explicit(&agent_head->samples, AGENT_SAMPLES_REFUSED, memory_order_relaxed);
+		atomic_store_explicit(&agent_head->samples, AGENT_SAMPLES_REFUSED,
+				      memory_order_relaxed);
 		return;
 	}
 	struct timespec period = {.tv_sec = (time_t)(agent_head->sample_ns / 1000000000U),
@@ -57,7 +60,8 @@ void agent_timers_stop(uint32_t why)
 {
 	atomic_store_explicit(&agent_head->samples, why, memory_order_relaxed);
 	for (size_t i = 0; i < AGENT_SLOTS; i++) {
-		if (atomic_load_explicit(&agent_head->slots[i].state, memory_order_acquire) == AGENT_OWNED)
+		if (atomic_load_explicit(&agent_head->slots[i].state, memory_order_acquire) ==
+		    AGENT_OWNED)
 			stop_timer(&agent_head->slots[i]);
 	}
 }
@@ -69,7 +73,8 @@ bool agent_claim(struct agent_self *self)
 		uint32_t state = AGENT_FREE;
 		/* The recorder has emptied it before it said that it is free. */
 		if (atomic_load_explicit(&slot->state, memory_order_relaxed) != AGENT_FREE ||
-		    !atomic_compare_exchange_strong_explicit(&slot->state, &state, AGENT_OWNED, memory_order_acquire,
+		    !atomic_compare_exchange_strong_explicit(&slot->state, &state, AGENT_OWNED,
+							     memory_order_acquire,
 							     memory_order_relaxed))
 			continue;
 		slot->thread = (uint32_t)agent_call(SYS_gettid, 0, 0, 0, 0);

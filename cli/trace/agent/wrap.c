@@ -57,7 +57,8 @@ static void *begin_thread(void *pointer)
 
 typedef int create_fn(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
 
-SEEN int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*function)(void *), void *argument)
+SEEN int pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
+			void *(*function)(void *), void *argument)
 {
 	static create_fn *next;
 	struct start *start;
@@ -92,7 +93,8 @@ int agent_sigaction(int signal, const struct sigaction *action, struct sigaction
 /* The program has its own use for SIGPROF. */
 static void yield_signal(void)
 {
-	if (agent_on != NULL && *agent_on != 0 && atomic_load(&agent_head->samples) == AGENT_SAMPLES)
+	if (agent_on != NULL && *agent_on != 0 &&
+	    atomic_load(&agent_head->samples) == AGENT_SAMPLES)
 		agent_timers_stop(AGENT_SAMPLES_SIGPROF);
 }
 
