@@ -9,7 +9,7 @@
  *
  * The protobuf is written by hand: two wire types, and messages within messages through a buffer of their own. A field may come
  * between others, so a string is written when it is first named. The gzip file stores and does not compress: what can be
- * merged has been, and a library for the rest was not worth a dependency (docs/decisions/0013.md).
+ * merged has been, and a library for the rest was not worth a dependency (docs/decisions/0014.md).
  */
 #include "cli/cli.h"
 #include "cli/trace/table.h"

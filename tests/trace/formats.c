@@ -67,10 +67,13 @@ static bool in_traversal(const struct trace_timeline *timeline, const struct tra
 static void expect(const struct trace_timeline *timeline, FILE *file)
 {
 	const struct trace_recording *recording = timeline->recording;
-	uint64_t spans[TRACE_SPAN_KINDS] = {0}, threads[MADE_THREADS] = {0}, marks = 0, within = 0;
+	uint64_t cut = 0, spans[TRACE_SPAN_KINDS] = {0}, threads[MADE_THREADS] = {0}, marks = 0,
+		 within = 0;
 
 	for (uint64_t i = 0; i < timeline->span_count; i++)
 		spans[timeline->spans[i].kind]++;
+	for (uint64_t i = 0; i < timeline->span_count; i++)
+		cut += timeline->spans[i].begin_lost || timeline->spans[i].end_thread == TRACE_NONE;
 	for (uint64_t i = 0; i < timeline->mark_count; i++)
 		marks += timeline->marks[i].kind < TRACE_SECTIONS;
 	for (uint64_t i = 0; i < recording->sample_count; i++) {
@@ -81,7 +84,8 @@ static void expect(const struct trace_timeline *timeline, FILE *file)
 	for (int kind = 0; kind < TRACE_SPAN_KINDS; kind++)
 		(void)fprintf(file, "%s\"%s\":%llu", kind > 0 ? "," : "",
 			      trace_span_kind_name(kind), (unsigned long long)spans[kind]);
-	(void)fprintf(file, "},\"marks\":%llu,\"bursts\":%llu,\"events\":%llu",
+	(void)fprintf(file, "},\"cut\":%llu", (unsigned long long)cut);
+	(void)fprintf(file, ",\"marks\":%llu,\"bursts\":%llu,\"events\":%llu",
 		      (unsigned long long)marks, (unsigned long long)(timeline->mark_count - marks),
 		      (unsigned long long)recording->event_count);
 	(void)fprintf(file, ",\"samples\":%llu,\"in_traversals\":%llu,\"sample_ns\":%llu",

@@ -34,7 +34,7 @@ def check_perfetto(path, expected):
     check(f"{path}: phases {phases}", phases["i"] == expected["marks"] and phases["C"] == 2 * expected["bursts"]
           and phases["b"] == phases["e"])
     # On a thread's track, a slice that begins in another ends in it; b and e pair up, by category and id.
-    tracks, open_spans = collections.defaultdict(list), collections.Counter()
+    tracks, open_spans, begun = collections.defaultdict(list), collections.Counter(), {}
     for event in events:
         if event["ph"] == "X":
             begin = round(event["ts"] * 1000)
@@ -132,6 +132,8 @@ def check_profile(path, expected):
         if mapping:
             check(f"{path}: an address outside of its mapping", one(mappings[mapping], 2) <= one(it, 3) < one(mappings[mapping], 3))
         locations[one(it, 1)] = lines
+    files = {strings[one(it, 4)] for it in functions.values() if strings[one(it, 2)].startswith("own_")}
+    check(f"{path}: source files {files}", not expected["names"] or all(name.endswith("/modules.c") for name in files))
     total, by_thread, within, stacks = 0, collections.Counter(), 0, set()
     for it in map(message, profile[2]):
         count, cpu = packed(it[2])
@@ -183,6 +185,7 @@ def check_summary(path, expected):
         text = file.read()
     spans = {kind: it["whole"] + it["not_whole"] for kind, it in summary["spans"].items()}
     check(f"{path}: summary's spans {spans}", spans == expected["spans"])
+    check(f"{path}: spans not whole", sum(it["not_whole"] for it in summary["spans"].values()) == expected["cut"])
     check(f"{path}: summary's samples", [it["samples"] for it in summary["threads"]] == expected["threads"])
     check(f"{path}: summary's overlaps", len(summary["overlaps"]) == expected["overlaps"]
           and summary["overlaps_left_out"] == expected["left_out"])
@@ -197,6 +200,10 @@ def check_summary(path, expected):
     check(f"{path}: each kind in the text:\n{text}", all(
         any((kind_map is None or f" of {kind_map}" in line) and f" overlapped {kind} " in line for line in lines)
         for kind_map, kind in kinds))
+    said = re.search(r"^What went on .* \((\d+) of (\d+)\):$", text, re.M)
+    numbers = tuple(map(int, said.groups())) if said else (0, 0)
+    check(f"{path}: overlaps in the text:\n{text}", numbers == (len(lines), expected["overlaps"] + expected["left_out"])
+          and len(lines) >= min(10, expected["overlaps"]))
     shown = re.findall(r"^(\w[\w ]*?) +(\d+) +[\d.-]+ ?[mun]?s? +[\d.-]+ ?[mun]?s? +[\d.-]+ ?[mun]?s?  (\d+)$", text, re.M)
     check(f"{path}: spans in the text:\n{text}", {kind: int(whole) + int(cut) for kind, whole, cut in shown}
           == {kind: n for kind, n in expected["spans"].items() if n})

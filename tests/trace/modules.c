@@ -37,6 +37,7 @@ void forget_modules(struct trace_module *modules, uint32_t count)
 }
 
 uint32_t own_lines[3];
+uint64_t own_aside;
 
 __attribute__((noinline)) static uint64_t here(void)
 {
@@ -59,8 +60,14 @@ __attribute__((always_inline)) static inline uint64_t own_middle(void)
 	return own_inner();
 }
 
+__attribute__((always_inline)) static inline void own_sibling(void)
+{
+	own_aside = here();
+}
+
 __attribute__((noinline)) uint64_t own_outer(void)
 {
+	own_sibling();
 	own_lines[2] = __LINE__ + 1;
 	uint64_t at = own_middle();
 

@@ -15,5 +15,7 @@ void forget_modules(struct trace_module *modules, uint32_t count);
  */
 uint64_t own_outer(void);
 extern uint32_t own_lines[3];
+/* One within own_sibling(), which own_outer() calls before, inlined too. */
+extern uint64_t own_aside;
 
 #endif

@@ -51,8 +51,10 @@ static void inlined(void **state)
 {
 	struct trace_stacks *stacks = trace_stacks_open();
 	const uint64_t addresses[2] = {(uint64_t)(uintptr_t)own_modules, own_outer()};
-	struct trace_sample sample = {.stack = trace_stacks_add(stacks, addresses, 2)};
-	struct trace_recording recording = recording_of(&sample, 1);
+	const uint64_t aside[2] = {(uint64_t)(uintptr_t)own_modules, own_aside};
+	struct trace_sample samples[2] = {{.stack = trace_stacks_add(stacks, addresses, 2)},
+					  {.stack = trace_stacks_add(stacks, aside, 2)}};
+	struct trace_recording recording = recording_of(samples, 2);
 
 	(void)state;
 	if (trace_stacks_lack() != NULL) {
@@ -60,17 +62,19 @@ static void inlined(void **state)
 		skip();
 	}
 	assert_true(trace_stacks_name(stacks, &recording));
-	assert_string_equal(frame(&recording, sample.stack, 0)->function, "own_modules");
-	check(frame(&recording, sample.stack, 1), "own_inner", own_lines[0]);
-	check(frame(&recording, sample.stack, 2), "own_middle", own_lines[1]);
-	check(frame(&recording, sample.stack, 3), "own_outer", own_lines[2]);
-	assert_int_equal(recording.stack_count, 4);
-	assert_int_equal(recording.frame_count, 4);
+	assert_string_equal(frame(&recording, samples[0].stack, 0)->function, "own_modules");
+	check(frame(&recording, samples[0].stack, 1), "own_inner", own_lines[0]);
+	check(frame(&recording, samples[0].stack, 2), "own_middle", own_lines[1]);
+	check(frame(&recording, samples[0].stack, 3), "own_outer", own_lines[2]);
+	assert_string_equal(frame(&recording, samples[1].stack, 1)->function, "own_sibling");
+	assert_string_equal(frame(&recording, samples[1].stack, 2)->function, "own_outer");
+	assert_int_equal(recording.stack_count, 7);
+	assert_int_equal(recording.frame_count, 6);
 	assert_int_equal(recording.stacks[0].caller, TRACE_NONE);
 	/* Of one address, as its module counts. */
-	const struct trace_frame *it = frame(&recording, sample.stack, 1);
+	const struct trace_frame *it = frame(&recording, samples[0].stack, 1);
 	for (unsigned n = 2; n < 4; n++)
-		assert_int_equal(frame(&recording, sample.stack, n)->address, it->address);
+		assert_int_equal(frame(&recording, samples[0].stack, n)->address, it->address);
 	assert_int_equal(it->address + modules[it->module_index].bias, addresses[1] - 1);
 	trace_stacks_close(stacks);
 }
