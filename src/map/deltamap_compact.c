@@ -175,8 +175,7 @@ static calm_status copy_bucket(struct deltamap *map, struct calm__compaction *co
 		struct calm__locked locked = calm__lock_bucket(table, compaction->position);
 		*n = calm__bucket_count(locked.table, locked.line, locked.header);
 		*last = calm__place_last(calm__bucket_place(locked.table, compaction->position));
-		bool current = !rule(COLLECT_CURRENT) ||
-			       calm__still_current(&map->over, locked.table);
+		bool current = calm__still_current(&map->over, locked.table);
 		bool fits = compaction->room - compaction->n >= *n;
 		if (current && fits)
 			calm__bucket_copy(locked.table, locked.line, locked.header,
