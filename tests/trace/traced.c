@@ -37,6 +37,15 @@ static int nothing(calm_key key, void *value, void *context)
 	return 0;
 }
 
+/* So slow that a traversal lasts longer than any one reclamation. */
+static int slowly(calm_key key, void *value, void *context)
+{
+	(void)nothing(key, value, context);
+	if (*(unsigned long *)context % 1000 == 0)
+		(void)usleep(1000);
+	return 0;
+}
+
 static void traverse(calm_map *map, int times)
 {
 	for (int i = 0; i < times; i++) {
@@ -95,8 +104,10 @@ static void slowed(calm_status (*create)(calm_map **, const calm_options *))
 	must(create(&map, &options) == CALM_OK, "create");
 	atomic_store(&over, false);
 	must(pthread_create(&writer, NULL, write_on, map) == 0, "thread");
-	for (double end = seconds() + 1.3; seconds() < end;)
-		traverse(map, 1);
+	for (double end = seconds() + 1.3; seconds() < end;) {
+		unsigned long seen = 0;
+		must(calm_map_each(map, slowly, &seen) == 0, "each");
+	}
 	atomic_store(&over, true);
 	must(pthread_join(writer, NULL) == 0 && calm_map_destroy(map) == CALM_OK, "end");
 }
