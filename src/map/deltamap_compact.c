@@ -178,7 +178,7 @@ static calm_status copy_bucket(struct deltamap *map, struct calm__compaction *co
 		bool current = !rule(COLLECT_CURRENT) ||
 			       calm__still_current(&map->over, locked.table);
 		bool fits = compaction->room - compaction->n >= *n;
-		if (current && fits)
+		if (current && fits && *n > 0) /* with no marks yet there is nowhere to put none */
 			calm__bucket_copy(locked.table, locked.line, locked.header,
 					  compaction->marks + compaction->n);
 		calm__unlock_bucket(&locked, locked.header);
