@@ -177,7 +177,7 @@ static calm_status copy_bucket(struct deltamap *map, struct calm__compaction *co
 		*last = calm__place_last(calm__bucket_place(locked.table, compaction->position));
 		bool current = calm__still_current(&map->over, locked.table);
 		bool fits = compaction->room - compaction->n >= *n;
-		if (current && fits)
+		if (current && fits && *n > 0) /* with no marks yet there is nowhere to put none */
 			calm__bucket_copy(locked.table, locked.line, locked.header,
 					  compaction->marks + compaction->n);
 		calm__unlock_bucket(&locked, locked.header);
