@@ -201,7 +201,7 @@ static calm_status collect_bucket(struct deltamap *map, struct calm__compaction 
 	calm_status status = copy_bucket(map, compaction, &n, &last);
 	if (status != CALM_OK)
 		return status;
-	struct calm__entry *found = compaction->marks + compaction->n;
+	struct calm__entry *found = n > 0 ? compaction->marks + compaction->n : NULL;
 	calm__sort_entries(&map->over, found, n);
 	for (size_t i = 0; i < n; i++)
 		if (calm__stored_hash(keys, found[i].key) >= compaction->position &&
