@@ -62,7 +62,6 @@ enum calm__rule {
 	RULE_TRIM_AGREES,     /* a mark goes only if it says what the base says */
 	RULE_TRIM_KEEPS,      /* and its value becomes the base's */
 	RULE_PUBLISH_IN_TURN, /* a base is not exchanged while a snapshot opens */
-	RULE_COLLECT_CURRENT, /* a cleared map's marks are not collected */
 	/* cowmap.c, shardmap.c */
 	RULE_COW_STAMP,       /* a snapshot's table and stamp are taken in one step */
 	RULE_SHARD_CLEAR_ALL, /* clear has all locks at once */

@@ -175,10 +175,9 @@ static calm_status copy_bucket(struct deltamap *map, struct calm__compaction *co
 		struct calm__locked locked = calm__lock_bucket(table, compaction->position);
 		*n = calm__bucket_count(locked.table, locked.line, locked.header);
 		*last = calm__place_last(calm__bucket_place(locked.table, compaction->position));
-		bool current = !rule(COLLECT_CURRENT) ||
-			       calm__still_current(&map->over, locked.table);
+		bool current = calm__still_current(&map->over, locked.table);
 		bool fits = compaction->room - compaction->n >= *n;
-		if (current && fits)
+		if (current && fits && *n > 0) /* with no marks yet there is nowhere to put none */
 			calm__bucket_copy(locked.table, locked.line, locked.header,
 					  compaction->marks + compaction->n);
 		calm__unlock_bucket(&locked, locked.header);
@@ -202,7 +201,7 @@ static calm_status collect_bucket(struct deltamap *map, struct calm__compaction 
 	calm_status status = copy_bucket(map, compaction, &n, &last);
 	if (status != CALM_OK)
 		return status;
-	struct calm__entry *found = compaction->marks + compaction->n;
+	struct calm__entry *found = n > 0 ? compaction->marks + compaction->n : NULL;
 	calm__sort_entries(&map->over, found, n);
 	for (size_t i = 0; i < n; i++)
 		if (calm__stored_hash(keys, found[i].key) >= compaction->position &&

@@ -85,6 +85,7 @@ const struct scenario scenarios[] = {
 	{"compact-delete", PLAY_COMPACTS, 1, WRITES, {"M", "S0 D0 L0", "* M L0"}},
 	{"compact-compare", PLAY_COMPACTS, 1, WRITES, {"M M", "C0 X0 C0", "C0 I0"}},
 	{"compact-clear", PLAY_COMPACTS, 3, WRITES, {"M L0", "S0 Z S1 L0", "* L1"}},
+	{"compact-drained", SNAPSHOTS | PLAY_COMPACTS, 3, WRITES, {"S0 S1 S2 M", "R F", NULL}},
 	{"compact-cut", SNAPSHOTS | PLAY_COMPACTS, 2, WRITES, {"N E G Q", "M * M", "* *"}},
 	{"compact-walk", SNAPSHOTS | PLAY_COMPACTS, 3, WRITES, {"P", "* M", "* *"}},
 	{"compact-drain", SNAPSHOTS | PLAY_COMPACTS, 3, WRITES, {"R L0", "* M *", "N E Q"}},

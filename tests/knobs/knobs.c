@@ -38,7 +38,7 @@ static bool set(const char *word)
 __attribute__((constructor(101))) static void set_knobs(void)
 {
 	const char *text = getenv("CALM_KNOBS");
-	char *words = text ? strdup(text) : NULL;
+	char *words = text && *text ? strdup(text) : NULL;
 	char *rest = words;
 	for (char *word; rest && (word = strsep(&rest, ","));) {
 		if (*word != '\0' && !set(word)) {

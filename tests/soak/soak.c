@@ -31,11 +31,13 @@
 #include "kit/cut_run.h"
 #include "kit/lin_run.h"
 
+#include <malloc.h>
 #include <unistd.h>
 
 #define STATIONS ((size_t)KIT_KINDS * 2)
 #define WRITERS 2
-#define KEYS 20000U /* a writer's, at most */
+#define SIZES 14
+#define KEYS (1U << (SIZES - 1)) /* a writer's, at most */
 #define TURN_NS 400000000U
 #define CUT_NS 150000000U
 #define LIN_OPS 20000U
@@ -274,7 +276,7 @@ static void forget(struct station *at)
 	memset(at->bound, 0, sizeof(at->bound));
 }
 
-static void in_between(struct station *at, struct kit_random *random)
+static void in_between(struct station *at, uint64_t round, struct kit_random *random)
 {
 	const char *broken = "";
 	uint64_t entries = 0;
@@ -284,11 +286,11 @@ static void in_between(struct station *at, struct kit_random *random)
 			entries += at->bound[writer][slot] != NULL;
 	expect(calm_map_size(at->map) == entries);
 	expect(calm_debug_check(at->map, &broken) == CALM_OK);
-	if (kit_random_below(random, 3) == 0) {
+	if (round % 3 == 0) {
 		calm_snapshot_close(at->kept);
 		at->kept = NULL;
 	}
-	switch (kit_random_below(random, 6)) {
+	switch (round % 6) {
 	case 0:
 		expect(calm_map_clear(at->map) == CALM_OK);
 		forget(at);
@@ -325,12 +327,12 @@ static void in_between(struct station *at, struct kit_random *random)
 
 /* ---- the kit's checkers ---- */
 
-static void check_with_kit(const struct station *at, struct kit_random *random)
+static void check_with_kit(const struct station *at, uint64_t round, struct kit_random *random)
 {
 	struct kit_lin_plan lin = {.kind = at->on.kind,
 				   .key_kind = at->on.keys,
-				   .threads = 2 + (unsigned)kit_random_below(random, 7),
-				   .keys = kit_random_below(random, 2) ? 4 : 1000,
+				   .threads = 2 + (unsigned)(round % 7),
+				   .keys = round % 2 ? 4 : 1000,
 				   .ops = LIN_OPS,
 				   .rounds = 2,
 				   .rounds_per_map = 2,
@@ -447,16 +449,18 @@ static void say(uint64_t began)
 	       resident() / 1e6);
 }
 
-static void turn(struct station *at, struct kit_random *random)
+/* Rounds of a station differ, and stations in a round, so that all rounds are alike to the memory. */
+static void turn(uint64_t number, struct kit_random *random)
 {
+	struct station *at = &stations[number % STATIONS];
+	uint64_t round = number / STATIONS + number % STATIONS;
 	turn_of = at;
 	part = "writers and walker";
-	at->keys = 1U << kit_random_below(random, 15);
-	at->keys = at->keys > KEYS ? KEYS : at->keys;
+	at->keys = 1U << round % SIZES;
 	at->deadline = kit_now_ns() + TURN_NS;
 	suite_threads(WRITERS + 1, act, at);
-	in_between(at, random);
-	check_with_kit(at, random);
+	in_between(at, round, random);
+	check_with_kit(at, round, random);
 }
 
 static uint64_t run_for(uint64_t ns)
@@ -467,7 +471,7 @@ static uint64_t run_for(uint64_t ns)
 	uint64_t turns = 0;
 	kit_random_seed(&random, seed);
 	for (; kit_now_ns() - began < ns; turns++) {
-		turn(&stations[turns % STATIONS], &random);
+		turn(turns, &random);
 		if (kit_now_ns() - told > 60000000000U) {
 			say(began);
 			told = kit_now_ns();
@@ -488,6 +492,8 @@ int main(int argc, char **argv)
 	}
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	printf("seed %llu\n", (unsigned long long)seed);
+	/* An arena grows to the most that its threads ever had at once: two are full soon. */
+	suite_check(mallopt(M_ARENA_MAX, 2) == 1);
 	stations = calloc(STATIONS, sizeof(*stations));
 	suite_check(stations != NULL);
 	for (size_t i = 0; i < STATIONS; i++)
