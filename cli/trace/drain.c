@@ -54,7 +54,7 @@ static struct trace_thread *thread_of(struct trace_making *making, size_t i)
 	*owner = (struct trace_owner){recording->thread_count++, UINT64_MAX};
 	struct trace_thread *thread = &recording->threads[owner->thread];
 	*thread = (struct trace_thread){
-		.id = slot->thread,
+		.id = atomic_load_explicit(&slot->thread, memory_order_relaxed),
 		.begin = atomic_load_explicit(&slot->seen_first, memory_order_relaxed)};
 	memcpy(thread->name, slot->name, sizeof thread->name - 1);
 	return thread;
@@ -231,7 +231,8 @@ static void take_counts(struct agent_slot *slot, struct trace_thread *thread)
 /* The thread has gone without a word. */
 static bool has_gone(const struct trace_making *making, const struct agent_slot *slot)
 {
-	return syscall(SYS_tgkill, making->process, (pid_t)slot->thread, 0) != 0;
+	return syscall(SYS_tgkill, making->process,
+		       (pid_t)atomic_load_explicit(&slot->thread, memory_order_relaxed), 0) != 0;
 }
 
 static uint64_t drain_slot(struct trace_making *making, size_t i, bool last)
