@@ -99,6 +99,18 @@ def ends():
     check("SIGPROF is the program's if it wants it", summary["exit_status"] == 0 and "SIGPROF" in said, said)
 
 
+def in_probes():
+    trace("-o", "page.html", "--perfetto", "sections.json", "--", traced_shared, "sections")
+    with open("sections.json", encoding="utf-8") as file:
+        frames = json.load(file)["stackFrames"].values()
+    names = [frame["name"] for frame in frames]
+    check("samples in sections", any(name in ("calm_read_begin", "calm_read_end") for name in names), names)
+    # A stub lies in no module; it is told as the probe that it belongs to.
+    lost = [frame for frame in frames if "category" not in frame or
+            (frame["name"].startswith("0x") and re.search("libcalm|traced", frame["category"]))]
+    check("each has a name", not lost, lost)
+
+
 def misuse():
     for arguments, reason in ((["--"], "a program is wanted"), (["--slow-reclaim", "0", "true"], "from 1 to 1000"),
                               (["--events", "x", "true"], "whole number"), (["/nowhere/at/all"], "No such file"),
@@ -147,6 +159,7 @@ whole(traced_shared)
 losses()
 many_threads()
 ends()
+in_probes()
 misuse()
 slow_reclaim()
 sys.exit(1 if failed else 0)

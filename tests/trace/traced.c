@@ -86,12 +86,17 @@ static void *write_on(void *pointer)
 	return NULL;
 }
 
-static double seconds(void)
+static double seconds_of(clockid_t clock)
 {
 	struct timespec now;
 
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	(void)clock_gettime(clock, &now);
 	return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+static double seconds(void)
+{
+	return seconds_of(CLOCK_MONOTONIC);
 }
 
 static void slowed(calm_status (*create)(calm_map **, const calm_options *))
@@ -213,14 +218,25 @@ static void profiles(void)
 	must(signals >= 3, "no signals of its own");
 }
 
+/* Nothing but sections: a sample is taken in a probe as likely as not. */
+static void sections(void)
+{
+	while (seconds_of(CLOCK_PROCESS_CPUTIME_ID) < 0.3) {
+		for (int i = 0; i < 10000; i++) {
+			calm_read_begin();
+			calm_read_end();
+		}
+	}
+}
+
 int main(int argc, char **argv)
 {
 	static const struct {
 		const char *name;
 		void (*run)(void);
-	} whats[] = {{"maps", maps},        {"threads", threads}, {"flood", flood},
-		     {"fork", forks},       {"crash", crash},     {"interrupted", interrupted},
-		     {"profiles", profiles}};
+	} whats[] = {{"maps", maps},         {"threads", threads},  {"flood", flood},
+		     {"fork", forks},        {"crash", crash},      {"interrupted", interrupted},
+		     {"profiles", profiles}, {"sections", sections}};
 
 	for (size_t i = 0; argc == 2 && i < sizeof whats / sizeof *whats; i++) {
 		if (strcmp(argv[1], whats[i].name) == 0) {

@@ -31,7 +31,10 @@ static _Unwind_Reason_Code frame(struct _Unwind_Context *context, void *pointer)
 		return _URC_NO_REASON;
 	if (address == 0)
 		return _URC_END_OF_STACK;
-	stack->out[stack->n++] = agent_patch_place(address);
+	uint64_t place = agent_patch_place(address);
+	/* Callers are looked up a byte before where they go on; a probe may be a function's first. */
+	stack->out[stack->n] = place + (place != address && stack->n > 0);
+	stack->n++;
 	return stack->n < AGENT_DEPTH ? _URC_NO_REASON : _URC_END_OF_STACK;
 }
 
