@@ -27,6 +27,7 @@ typedef int cli_command_fn(int argc, char **argv);
 cli_command_fn cli_bench;
 cli_command_fn cli_lab;
 cli_command_fn cli_scan;
+cli_command_fn cli_trace;
 cli_command_fn cli_walk;
 
 /* One line on stderr, "calm walk: …". Always CLI_FAILED. */
@@ -50,7 +51,10 @@ bool cli_redraws(FILE *file);
 /* Prints bytes with what is no UTF-8 or controls a terminal as \xNN. */
 void cli_clean(FILE *file, const char *text, size_t size);
 
-/* Prints a JSON string, quotes included. What is no UTF-8 becomes U+FFFD, a byte each. */
+/*
+ * Prints a JSON string, quotes included. What is no UTF-8 becomes U+FFFD, a byte each. There is no '<' in it, so that it may
+ * stand in a script of an HTML page.
+ */
 void cli_json(FILE *file, const char *text, size_t size);
 
 /* A JSON number with three decimals; null if it is none (NaN, infinite). */

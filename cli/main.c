@@ -27,6 +27,8 @@ static const struct command {
 	{"bench", "measure maps, other libraries' beside calm's", cli_bench},
 	{"lab", "crash on purpose, each mistake beside the same done right", cli_lab},
 	{"scan", "find code that binds to symbols nobody promised it", cli_scan},
+	{"trace", "record what goes on in a program's maps, and what slows its traversals",
+	 cli_trace},
 	{"help", "this text, or with the name of a command its own", help},
 };
 

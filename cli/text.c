@@ -159,7 +159,7 @@ void cli_json(FILE *file, const char *text, size_t size)
 			n = 1;
 		} else if (*at == '"' || *at == '\\') {
 			(void)fprintf(file, "\\%c", *at);
-		} else if (*at < 0x20 || *at == 0x7f) {
+		} else if (*at < 0x20 || *at == 0x7f || *at == '<') {
 			(void)fprintf(file, "\\u%04x", *at);
 		} else {
 			(void)fwrite(at, 1, n, file);

@@ -15,6 +15,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #define ACCOUNTS 5000
@@ -81,12 +82,10 @@ static uint64_t read_back(const char *name, calm_map *into)
 	uint64_t sum = 0, amount, size;
 	char key[32];
 	while (file &&
-	       fscanf(file, "%" SCNu64 " %31[^\t]\t%" SCNu64 "\n", &size, key, &amount) == 3) {
-		if (calm_map_store(into, calm_bytes(key, size), (void *)(uintptr_t)amount) !=
-		    CALM_OK)
-			break;
+	       fscanf(file, "%" SCNu64 " %31[^\t]\t%" SCNu64 "\n", &size, key, &amount) == 3 &&
+	       size == strlen(key) &&
+	       calm_map_store(into, calm_bytes(key, size), (void *)(uintptr_t)amount) == CALM_OK)
 		sum += amount;
-	}
 	bool whole = file && feof(file) && calm_map_size(into) == ACCOUNTS;
 	return file && fclose(file) == 0 && whole ? sum : 0;
 }

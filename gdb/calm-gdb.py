@@ -2,8 +2,8 @@
 # SPDX-FileCopyrightText: The calm authors
 """Commands and printers for programs that use calm, running or as a core. In gdb: help calm.
 
-What is known of maps and memory is in calm_view.py, which lies beside this file. Nothing is called in the program, so a core is as
-good as a process.
+What is known of maps and memory is in calm_kinds.py, calm_view.py and calm_memory.py, which lie beside this file. Nothing is called in
+the program, so a core is as good as a process.
 
 Rejected: calling calm_debug_* in the process, which a core has not, and which a process that holds a lock would not survive.
 """
@@ -15,8 +15,9 @@ import time
 import gdb
 
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
-from calm_view import (WORD, Census, Map, Trouble, map_of, maps, read, records, show_bytes,  # noqa: E402
-                       stripes_sum)
+from calm_kinds import Map, map_of, maps, records, show_bytes, stripes_sum  # noqa: E402
+from calm_memory import WORD, Trouble, read  # noqa: E402
+from calm_view import Census  # noqa: E402
 
 
 # ---- the fault ----

@@ -121,12 +121,22 @@ static void note_violations(struct worker *worker, uint64_t total)
 	atomic_store_explicit(&worker->violations, total, memory_order_relaxed);
 }
 
+/* "walker-1", as debuggers and calm trace show it. */
+static void name_thread(const char *what, unsigned index)
+{
+	char name[16];
+
+	(void)snprintf(name, sizeof name, "%s-%u", what, index);
+	(void)pthread_setname_np(pthread_self(), name);
+}
+
 static void *write_on(void *context)
 {
 	struct worker *worker = context;
 	struct kit_cut_session *session = worker->session;
 	struct kit_cut_report *report = &worker->result.report;
 
+	name_thread("writer", worker->index);
 	while (pass_gate(session, &session->writer_gate)) {
 		uint64_t faults = report->total;
 		calm_status status = kit_cut_step(&session->cut, worker->index, session->map,
@@ -275,6 +285,7 @@ static void *walk_on(void *context)
 	struct kit_cut_session *session = worker->session;
 	enum kit_pass pass = KIT_PASS_EACH;
 
+	name_thread("walker", worker->index);
 	while (pass_gate(session, &session->walker_gate)) {
 		struct kit_cut_traversal one = {.walker = worker->index};
 		uint64_t faults = worker->check.report.total;

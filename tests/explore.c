@@ -5,8 +5,15 @@
  * policies, each schedule from a seed of its own (explore/).
  *
  *	explore                    all of it, from CALM_TEST_SEED on, for CALM_TEST_SCALE * 20 s of
- *	                           processor time, less under a sanitizer
+ *	                           processor time, less under a sanitizer: scenarios, and as many
+ *	                           pairs of verbs as fit in a quarter of it, from one on that the seed
+ *	                           chooses
  *	explore --seconds S        the same for S instead of 20
+ *	explore --pairs N [--kinds KIND,...]
+ *	                           N schedules of every pair of verbs
+ *	explore --frozen [--threads N]
+ *	                           who can go on beside a thread that stands still; N = 4: with more
+ *	                           threads, and every key; minutes
  *	explore --list             the tests' names
  *	explore --test NAME [--policy P] [--seed N [--count N]] [--trace]
  *	                           one test; with a seed, that schedule (or count from there on)
@@ -18,6 +25,7 @@
 #include "suite.h"
 
 #include "explore/frozen.h"
+#include "explore/pairs.h"
 #include "explore/planted.h"
 #include "explore/play.h"
 
@@ -27,13 +35,16 @@
 #include <unistd.h>
 
 #define SECONDS 20
-#ifdef EXPLORE_TSAN /* this file is built without */
+#define PAIRS_SHARE 4 /* pairs get one part in so many of it */
+#define PAIRS_TURN 96 /* schedules of one pair before the next has its turn */
+#ifdef EXPLORE_TSAN   /* this file is built without */
 #define SLOWER 10
 #else
 #define SLOWER SUITE_SLOWER
 #endif
-#define MOST 100000U     /* steps: some hundred times the longest schedule */
-#define HORIZON_SEEDS 16 /* schedules that are run to see how long they are */
+#define MOST 2000000U    /* steps: ten times the longest schedule, all keys in one bucket */
+#define HORIZON_SEEDS 16 /* schedules that are run to see how long they are, */
+#define HORIZON_PAIR 6   /* and of a pair */
 #define AGAIN_EVERY 2048 /* one schedule in so many is run twice */
 #define CLOCK_EVERY 64
 #define BATCH_MOST (1U << 20) /* seeds from which a test draws: far apart, between tests */
@@ -43,11 +54,14 @@ struct test {
 	const struct kit_kind *kind; /* or NULL: planted */
 	const struct scenario *scenario;
 	const struct planted *planted;
-	uint64_t horizon; /* 0: not yet known */
+	uint64_t horizon;   /* 0: not yet known */
+	uint64_t schedules; /* of a pair, run */
 };
 
+/* First the planted defects, then the scenarios, from pairs_from on the pairs. */
 static struct test *tests;
 static unsigned test_count;
+static unsigned pairs_from;
 
 /* What is being run, for whoever finds the program dead. */
 static struct {
@@ -72,26 +86,38 @@ static uint64_t processor_ns(void)
 
 /* ---- tests ---- */
 
+/* The scenarios that the kind can play. */
+static void list_scenarios(const struct kit_kind *kind, const struct scenario *list, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		bool cell = list[i].flags & PLAY_CELL; /* once: beside any map */
+		if (!play_applies(kind, &list[i]) || (cell && strcmp(kind->name, "lockmap") != 0))
+			continue;
+		struct test *test = &tests[test_count++];
+		test->kind = kind;
+		test->scenario = &list[i];
+		snprintf(test->name, sizeof(test->name), "%s-%s", cell ? "cell" : kind->name,
+			 list[i].name);
+	}
+}
+
 static void list_tests(void)
 {
-	tests = calloc(KIT_KINDS * (size_t)scenario_count + planted_count, sizeof(*tests));
+	unsigned pair_count;
+	const struct scenario *pairs = pairs_all(&pair_count);
+	tests = calloc(KIT_KINDS * (size_t)(scenario_count + pair_count) + planted_count,
+		       sizeof(*tests));
 	suite_check(tests != NULL);
 	for (unsigned i = 0; i < planted_count; i++) {
 		struct test *test = &tests[test_count++];
 		test->planted = &planted[i];
 		snprintf(test->name, sizeof(test->name), "planted-%s", planted[i].name);
 	}
-	for (unsigned k = 0; k < KIT_KINDS; k++) {
-		for (unsigned i = 0; i < scenario_count; i++) {
-			if (!play_applies(&kit_kinds[k], &scenarios[i]))
-				continue;
-			struct test *test = &tests[test_count++];
-			test->kind = &kit_kinds[k];
-			test->scenario = &scenarios[i];
-			snprintf(test->name, sizeof(test->name), "%s-%s", kit_kinds[k].name,
-				 scenarios[i].name);
-		}
-	}
+	for (unsigned k = 0; k < KIT_KINDS; k++)
+		list_scenarios(&kit_kinds[k], scenarios, scenario_count);
+	pairs_from = test_count;
+	for (unsigned k = 0; k < KIT_KINDS; k++)
+		list_scenarios(&kit_kinds[k], pairs, pair_count);
 }
 
 static bool run_plan(const struct test *test, struct explore_outcome *outcome)
@@ -102,28 +128,31 @@ static bool run_plan(const struct test *test, struct explore_outcome *outcome)
 	return outcome->failure[0] == '\0';
 }
 
-/* A schedule's length is known before it is run: from others, always the same. */
-static void find_horizon(struct test *test)
+/* A schedule's length is known before it is run: from others, always the same. False: one failed. */
+static bool find_horizon(struct test *test, struct explore_outcome *outcome)
 {
 	uint64_t steps = 0;
-	struct explore_outcome outcome;
-	for (uint64_t seed = 0; seed < HORIZON_SEEDS; seed++) {
+	uint64_t seeds = test->scenario && test->scenario->flags & PLAY_PAIR ? HORIZON_PAIR
+									     : HORIZON_SEEDS;
+	for (uint64_t seed = 0; seed < seeds; seed++) {
 		now.test = test;
 		now.plan = (struct explore_plan){.policy = EXPLORE_BOUNDED,
 						 .seed = seed,
 						 .horizon = MOST,
 						 .most = MOST};
-		run_plan(test, &outcome);
-		steps += outcome.end == EXPLORE_DONE ? outcome.steps : 0;
+		if (!run_plan(test, outcome) && !test->planted)
+			return false;
+		steps += outcome->end == EXPLORE_DONE ? outcome->steps : 0;
 	}
-	test->horizon = steps * 5 / 4 / HORIZON_SEEDS + 4;
+	test->horizon = steps * 5 / 4 / seeds + 4;
+	return true;
 }
 
 static bool run_one(struct test *test, enum explore_policy policy, uint64_t seed, FILE *trace,
 		    struct explore_outcome *outcome)
 {
-	if (test->horizon == 0)
-		find_horizon(test);
+	if (test->horizon == 0 && !find_horizon(test, outcome))
+		return false;
 	now.test = test;
 	now.plan = (struct explore_plan){.policy = policy,
 					 .seed = seed,
@@ -148,7 +177,10 @@ static void print_outcome(FILE *file, const struct explore_outcome *outcome)
 
 static void say_how(char *line, size_t size, const char *what)
 {
-	snprintf(line, size, "%s: %s --test %s --policy %s --seed %" PRIu64 " --trace\n", what,
+	const char *knobs = getenv("CALM_KNOBS");
+	bool turned = knobs && knobs[0];
+	snprintf(line, size, "%s: %s%s%s%s --test %s --policy %s --seed %" PRIu64 " --trace\n",
+		 what, turned ? "CALM_KNOBS=" : "", turned ? knobs : "", turned ? " " : "",
 		 program_invocation_short_name, now.test->name, explore_policies[now.plan.policy],
 		 now.plan.seed);
 }
@@ -309,15 +341,78 @@ static bool run_for(struct test *test, enum explore_policy policy, uint64_t seed
 	return true;
 }
 
+/* So many schedules of a pair, all policies in turn. False: one failed. */
+static bool run_pair(struct test *test, uint64_t seed, uint64_t count)
+{
+	struct explore_outcome outcome;
+	for (uint64_t n = 0; n < count; n++) {
+		enum explore_policy policy = (enum explore_policy)(n % EXPLORE_POLICIES);
+		if (!run_one(test, policy, seed + test->schedules, NULL, &outcome)) {
+			print_failure(&outcome);
+			return false;
+		}
+		if (test->schedules++ % AGAIN_EVERY == 0)
+			is_same_again(test, &outcome);
+	}
+	return true;
+}
+
+/* Pairs, from one on that the seed chooses, until the time is up. */
+static bool run_pairs(uint64_t seed, uint64_t ns)
+{
+	unsigned count = test_count - pairs_from;
+	unsigned first = (unsigned)(kit_mix(seed) % count);
+	uint64_t schedules = total.schedules;
+	uint64_t until = processor_ns() + ns;
+	uint64_t turn = 0;
+	do {
+		unsigned i = (unsigned)((first + turn) % count);
+		if (!run_pair(&tests[pairs_from + i], seed + i * BATCH_MOST, PAIRS_TURN))
+			return false;
+		turn++;
+	} while (processor_ns() < until);
+	printf("pairs: %" PRIu64 " of %u, from %s on (CALM_TEST_SEED=%" PRIu64 "), %" PRIu64
+	       " schedules\n",
+	       turn < count ? turn : count, count, tests[pairs_from + first].name, seed,
+	       total.schedules - schedules);
+	return true;
+}
+
+/* All of them, or those of kinds that are named. */
+static bool run_all_pairs(uint64_t seed, uint64_t schedules, const char *kinds)
+{
+	unsigned count = 0;
+	for (unsigned i = pairs_from; i < test_count; i++) {
+		struct test *test = &tests[i];
+		size_t length = strcspn(test->name, "-");
+		const char *named = kinds;
+		while (named && (strncmp(named, test->name, length) != 0 ||
+				 (named[length] != ',' && named[length] != '\0'))) {
+			named = strchr(named, ',');
+			named += named != NULL;
+		}
+		if (kinds && !named)
+			continue;
+		if (!run_pair(test, seed + i * BATCH_MOST, schedules))
+			return false;
+		printf("%-56s %9" PRIu64 " schedules\n", test->name, test->schedules);
+		count++;
+	}
+	printf("%u pairs, %" PRIu64 " schedules, CALM_TEST_SEED=%" PRIu64 "\n", count,
+	       total.schedules, seed);
+	return count > 0;
+}
+
 static bool run_all(double seconds, uint64_t seed)
 {
 	uint64_t began = processor_ns();
-	uint64_t slice = (uint64_t)(seconds * 1e9 * (double)suite_number("CALM_TEST_SCALE", 1) /
-				    SLOWER / (test_count - planted_count) / EXPLORE_POLICIES);
+	double ns = seconds * 1e9 * (double)suite_number("CALM_TEST_SCALE", 1) / SLOWER;
+	uint64_t slice = (uint64_t)(ns * (PAIRS_SHARE - 1) / PAIRS_SHARE /
+				    (pairs_from - planted_count) / EXPLORE_POLICIES);
 	planted_histories();
 	for (unsigned i = 0; i < planted_count; i++)
 		find_planted(&tests[i], seed);
-	for (unsigned i = planted_count; i < test_count; i++) {
+	for (unsigned i = planted_count; i < pairs_from; i++) {
 		uint64_t schedules = total.schedules;
 		uint64_t steps = total.steps;
 		uint64_t from = processor_ns();
@@ -330,6 +425,8 @@ static bool run_all(double seconds, uint64_t seed)
 		       tests[i].name, schedules, (total.steps - steps) / schedules,
 		       (double)schedules * 1e9 / (double)(processor_ns() - from));
 	}
+	if (!run_pairs(seed, (uint64_t)ns / PAIRS_SHARE))
+		return false;
 	double took = (double)(processor_ns() - began) / 1e9;
 	printf("%" PRIu64 " schedules in %.1f s, %.0f/s; %.1f M steps/s, %.1f M switches/s\n",
 	       total.schedules, took, (double)total.schedules / took,
@@ -345,6 +442,10 @@ struct request {
 	uint64_t seed;
 	uint64_t count; /* 0: as many as fit in the time */
 	double seconds;
+	uint64_t pairs; /* schedules of each; 0: not asked for */
+	const char *kinds;
+	unsigned threads;
+	bool frozen;
 	bool trace;
 	bool brief;
 };
@@ -385,8 +486,8 @@ static bool run_request(const struct request *request)
 static int usage(const char *wrong)
 {
 	fprintf(stderr,
-		"%s: %s\nusage: %s [--seconds S] [--list] [--frozen] [--test NAME [--policy P] [--seed N "
-		"[--count N]] [--trace]]\n",
+		"%s: %s\nusage: %s [--seconds S] [--pairs N [--kinds KIND,...]] [--list] [--frozen [--threads N]] [--test "
+		"NAME [--policy P] [--seed N [--count N]] [--trace]]\n",
 		program_invocation_short_name, wrong, program_invocation_short_name);
 	return 2;
 }
@@ -396,6 +497,18 @@ static bool read_option(struct request *request, const char *option, const char 
 	if (strcmp(option, "--seconds") == 0) {
 		request->seconds = strtod(value, NULL);
 		return request->seconds > 0;
+	}
+	if (strcmp(option, "--threads") == 0) {
+		request->threads = (unsigned)strtoul(value, NULL, 0);
+		return request->threads >= 2 && request->threads <= EXPLORE_FIBERS;
+	}
+	if (strcmp(option, "--pairs") == 0) {
+		request->pairs = strtoull(value, NULL, 0);
+		return request->pairs > 0;
+	}
+	if (strcmp(option, "--kinds") == 0) {
+		request->kinds = value;
+		return true;
 	}
 	if (strcmp(option, "--seed") == 0) {
 		request->seed = strtoull(value, NULL, 0);
@@ -424,6 +537,7 @@ int main(int argc, char **argv)
 {
 	struct request request = {.policy = EXPLORE_POLICIES,
 				  .seconds = SECONDS,
+				  .threads = 2,
 				  .seed = suite_seed()};
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	ssize_t length = readlink("/proc/self/exe", now.self, sizeof(now.self) - 1);
@@ -437,8 +551,8 @@ int main(int argc, char **argv)
 			return 0;
 		}
 		if (strcmp(argv[i], "--frozen") == 0)
-			return frozen_all() ? 0 : 1;
-		if (strcmp(argv[i], "--trace") == 0)
+			request.frozen = true;
+		else if (strcmp(argv[i], "--trace") == 0)
 			request.trace = true;
 		else if (strcmp(argv[i], "--brief") == 0)
 			request.brief = true;
@@ -447,6 +561,14 @@ int main(int argc, char **argv)
 		else
 			i++;
 	}
-	bool fine = request.test ? run_request(&request) : run_all(request.seconds, request.seed);
+	bool fine;
+	if (request.frozen)
+		fine = frozen_all(request.threads, SLOWER > 1 && request.threads == 2 ? 7 : 1);
+	else if (request.test)
+		fine = run_request(&request);
+	else if (request.pairs > 0)
+		fine = run_all_pairs(request.seed, request.pairs, request.kinds);
+	else
+		fine = run_all(request.seconds, request.seed);
 	return fine ? 0 : 1;
 }

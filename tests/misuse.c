@@ -165,8 +165,98 @@ static void null_elsewhere(void **state)
 	assert_int_equal(calm_debug_stack(NULL), CALM_EINVAL);
 	assert_int_equal(calm_guard_allow(NULL), CALM_EINVAL);
 	assert_int_equal(calm_guard_set((calm_guard_mode)3, NULL, NULL), CALM_EINVAL);
+	assert_int_equal(calm_guard_check(), 0);
+	assert_string_equal(calm_version(), CALM_VERSION_STRING);
+	assert_string_equal(calm_strerror((calm_status)-1000), "unknown status");
+	assert_string_equal(calm_strerror((calm_status)1000), "unknown status");
 	calm_map_stats(NULL, NULL);
 	assert_string_equal(calm_map_kind(NULL), "none");
+}
+
+/* ---- makers ---- */
+
+static void options_out_of_range(void **state)
+{
+	static kit_create_fn *const makers[KIT_KINDS] = {
+		calm_hashmap_create,  calm_treemap_create,  calm_syncmap_create,
+		calm_lockmap_create,  calm_shardmap_create, calm_cowmap_create,
+		calm_deltamap_create,
+	};
+	static const calm_allocator half = {NULL, NULL, NULL};
+	(void)state;
+	for (size_t k = 0; k < KIT_KINDS; k++) {
+		for (int wrong = 0; wrong < 5; wrong++) {
+			calm_options options = CALM_OPTIONS_INIT;
+			calm_map *map = (calm_map *)SUITE_UNTOUCHED;
+			options.size -= wrong == 0;
+			options.keys = wrong == 1 ? (calm_key_kind)2 : CALM_KEYS_WORD;
+			options.shards = wrong == 2 ? 65537 : 0;
+			options.allocator = wrong == 3 ? &half : NULL;
+			calm_map **out = wrong == 4 ? NULL : &map;
+			assert_int_equal(makers[k](out, &options), CALM_EINVAL);
+			assert_ptr_equal(map, SUITE_UNTOUCHED);
+		}
+	}
+}
+
+/* What no memory could hold is refused, or, where it is only a hint, ignored; the map is whole. */
+static void absurd_sizes(void **state)
+{
+	const struct suite *on = *state;
+	calm_options options = suite_options(on);
+	calm_map *map = NULL;
+	options.capacity = SIZE_MAX;
+	calm_status status = on->kind->create(&map, &options);
+	assert_true(status == CALM_OK || status == CALM_ENOMEM);
+	assert_int_equal(calm_map_destroy(map), CALM_OK);
+	map = suite_map(on, NULL, NULL);
+	for (size_t entries = SIZE_MAX; entries > (size_t)1 << 50; entries >>= 4) {
+		status = calm_map_reserve(map, entries);
+		assert_true(status == CALM_OK || status == CALM_ENOMEM);
+	}
+	assert_int_equal(calm_map_store(map, suite_key(on, 1), suite_int(2)), CALM_OK);
+	assert_bound(map, suite_key(on, 1), suite_int(2));
+	suite_end(map, NULL, NULL);
+}
+
+static int measure(calm_key key, void *value, void *context)
+{
+	(void)value;
+	*(size_t *)context += key.size;
+	return 0;
+}
+
+static void a_mebibyte_of_key(void **state)
+{
+	const struct suite *on = *state;
+	const size_t size = (size_t)1 << 20;
+	calm_map *map = suite_map(on, NULL, NULL);
+	char *bytes = calloc(1, size);
+	size_t seen = 0;
+	suite_check(bytes != NULL);
+	for (char i = 0; i < 3; i++) {
+		bytes[size - 1] = i;
+		assert_int_equal(calm_map_store(map, calm_bytes(bytes, size - (size_t)i), bytes),
+				 CALM_OK);
+	}
+	bytes[size - 1] = 0;
+	assert_bound(map, calm_bytes(bytes, size), bytes);
+	assert_int_equal(calm_map_each(map, measure, &seen), 0);
+	assert_int_equal(seen, 3 * size - 3);
+	assert_int_equal(calm_map_delete(map, calm_bytes(bytes, size)), CALM_OK);
+	assert_absent(map, calm_bytes(bytes, size));
+	free(bytes);
+	suite_end(map, NULL, NULL);
+}
+
+/* Also on a kind that has nothing of it. */
+static void compact_what_cannot(void **state)
+{
+	const struct suite *on = *state;
+	calm_map *map = suite_map(on, NULL, NULL);
+	assert_int_equal(calm_deltamap_compact(NULL), CALM_EINVAL);
+	assert_int_equal(calm_deltamap_compact(map), suite_compacts(on));
+	suite_end(map, NULL, NULL);
 }
 
 /* ---- keys that are none ---- */
@@ -333,10 +423,14 @@ int main(int argc, char **argv)
 		SUITE_TEST(null_results),
 		SUITE_TEST_ONLY(null_snapshots, SUITE_SNAPSHOTS),
 		SUITE_TEST(keys_that_are_none),
+		SUITE_TEST(absurd_sizes),
+		SUITE_TEST_ONLY(a_mebibyte_of_key, SUITE_BYTES),
+		SUITE_TEST(compact_what_cannot),
 		SUITE_TEST(destroy_in_use),
 		SUITE_TEST(maps_in_maps),
 	};
 	static const struct CMUnitTest others[] = {cmocka_unit_test(null_elsewhere),
+						   cmocka_unit_test(options_out_of_range),
 						   cmocka_unit_test(waiting_for_oneself)};
 	return suite_run(argc, argv, tests, SUITE_COUNT(tests), others, SUITE_COUNT(others));
 }

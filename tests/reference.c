@@ -5,6 +5,9 @@
  * snapshots are copies. An episode is a map of few, some or many keys, with plain values or with
  * items to release, and ends with the map's destruction, when everything must be accounted for. A
  * failure prints the seed, which CALM_TEST_SEED sets.
+ *
+ * With REFERENCE_FUZZ there is no main: an input of libFuzzer's is an episode, its bytes the choices
+ * (fuzz/fuzz.sh; fuzz/replay.c).
  */
 #include "suite.h"
 
@@ -32,6 +35,8 @@ struct run {
 	const char *verb;
 	const char *wrong; /* set by a visitor */
 	struct kit_random random;
+	const uint8_t *input; /* choices that are not random; NULL: all are */
+	size_t input_left;
 	calm_map *map;
 	uint64_t keys;
 	unsigned inserts; /* of 16 writes */
@@ -51,6 +56,12 @@ struct run {
 
 static void failed(const struct run *run, int line, const char *what)
 {
+	if (run->input) {
+		fprintf(stderr, "%s, %s keys: step %llu, %s: not so: %s\nline %d\n",
+			run->on->kind->name, run->on->keys == CALM_KEYS_WORD ? "word" : "byte",
+			(unsigned long long)run->step, run->verb, what, line);
+		abort();
+	}
 	fail_msg("%s, %s keys: %s at step %llu, %s: not so: %s\n"
 		 "line %d; to repeat: CALM_TEST_SEED=%llu",
 		 run->on->kind->name, run->on->keys == CALM_KEYS_WORD ? "word" : "byte",
@@ -60,9 +71,15 @@ static void failed(const struct run *run, int line, const char *what)
 
 #define expect(condition) ((condition) ? (void)0 : failed(run, __LINE__, #condition))
 
+/* An input's choice takes two bytes only where one is not enough; after its end all are 0. */
 static uint64_t below(struct run *run, uint64_t n)
 {
-	return kit_random_below(&run->random, n);
+	uint64_t chosen = 0;
+	if (!run->input)
+		return kit_random_below(&run->random, n);
+	for (uint64_t most = 1; most < n && run->input_left > 0; most <<= 8, run->input_left--)
+		chosen = chosen << 8 | *run->input++;
+	return chosen % n;
 }
 
 static calm_key key_at(const struct run *run, uint64_t i)
@@ -519,7 +536,7 @@ static void episode(struct run *run, uint64_t steps)
 		options.context = &run->items;
 	}
 	expect(run->on->kind->create(&run->map, &options) == CALM_OK);
-	for (uint64_t i = 0; i < steps; i++, run->step++) {
+	for (uint64_t i = 0; i < steps && (!run->input || run->input_left > 0); i++, run->step++) {
 		if (i % 1024 == 0)
 			run->inserts = 3 + (unsigned)below(run, 11);
 		step(run);
@@ -536,6 +553,26 @@ static void episode(struct run *run, uint64_t steps)
 	expect(run->heap.blocks == 0 && run->heap.bytes == 0);
 }
 
+#ifdef REFERENCE_FUZZ
+int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
+{
+	if (size < 2)
+		return 0;
+	const struct suite on = {&kit_kinds[input[0] / 2 % KIT_KINDS],
+				 input[0] % 2 ? CALM_KEYS_WORD : CALM_KEYS_BYTES};
+	struct run *run = calloc(1, sizeof(*run));
+	suite_check(run != NULL);
+	run->on = &on;
+	run->verb = "the beginning";
+	run->input = input + 1;
+	run->input_left = size - 1;
+	episode(run, EPISODE);
+	free(run);
+	return 0;
+}
+#else
 static void random_sequences(void **state)
 {
 	struct run *run = calloc(1, sizeof(*run));
@@ -561,3 +598,4 @@ int main(int argc, char **argv)
 	static const struct suite_test tests[] = {SUITE_TEST(random_sequences)};
 	return suite_run(argc, argv, tests, SUITE_COUNT(tests), NULL, 0);
 }
+#endif

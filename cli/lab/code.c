@@ -1,20 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The calm authors */
 /*
- * A victim's code: functions and source lines from its DWARF (elfutils' libdw), instructions from its ELF file (capstone).
+ * A victim's code: functions and source lines (cli/code.h), instructions from its ELF file (capstone).
  *
- * A build without one of the two says so in the report, and shows the rest: LAB_HAVE_LIBDW, LAB_HAVE_CAPSTONE.
+ * A build without libdw or capstone says so in the report, and shows the rest.
  */
+#include "cli/code.h"
 #include "cli/lab/lab.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#ifdef LAB_HAVE_LIBDW
-#include <elfutils/libdwfl.h>
-#include <gelf.h>
-#endif
-#ifdef LAB_HAVE_CAPSTONE
+#ifdef CLI_HAVE_CAPSTONE
 #include <capstone/capstone.h>
 #endif
 
@@ -23,10 +20,8 @@
 
 struct lab_code {
 	const struct lab_record *record;
-#ifdef LAB_HAVE_LIBDW
-	Dwfl *dwfl;
-#endif
-#ifdef LAB_HAVE_CAPSTONE
+	struct cli_code *code;
+#ifdef CLI_HAVE_CAPSTONE
 	csh capstone;
 	bool disassembles;
 #endif
@@ -34,9 +29,9 @@ struct lab_code {
 
 const char *lab_code_lacks(void)
 {
-#if !defined LAB_HAVE_LIBDW
-	return "no functions, source lines and instructions: this calm was built without elfutils' libdw";
-#elif !defined LAB_HAVE_CAPSTONE
+	if (cli_code_lacks() != NULL)
+		return cli_code_lacks();
+#ifndef CLI_HAVE_CAPSTONE
 	return "no instructions: this calm was built without capstone";
 #else
 	return NULL;
@@ -45,37 +40,24 @@ const char *lab_code_lacks(void)
 
 /* ---- opening ---- */
 
-#ifdef LAB_HAVE_LIBDW
-static void open_modules(struct lab_code *code)
-{
-	static const Dwfl_Callbacks callbacks = {.find_debuginfo = dwfl_standard_find_debuginfo,
-						 .section_address = dwfl_offline_section_address};
-
-	code->dwfl = dwfl_begin(&callbacks);
-	if (code->dwfl == NULL)
-		return;
-	dwfl_report_begin(code->dwfl);
-	for (uint32_t i = 0; i < code->record->module_count && i < LAB_MODULES; i++) {
-		const struct lab_module *module = &code->record->modules[i];
-		if (module->path[0] == '/')
-			(void)dwfl_report_elf(code->dwfl, module->path, module->path, -1,
-					      module->bias, true);
-	}
-	(void)dwfl_report_end(code->dwfl, NULL, NULL);
-}
-#endif
-
 struct lab_code *lab_code_open(const struct lab_record *record)
 {
 	struct lab_code *code = calloc(1, sizeof *code);
+	struct cli_module modules[LAB_MODULES];
+	size_t count = record->module_count < LAB_MODULES ? record->module_count : LAB_MODULES;
 
 	if (code == NULL)
 		return NULL;
 	code->record = record;
-#ifdef LAB_HAVE_LIBDW
-	open_modules(code);
-#endif
-#ifdef LAB_HAVE_CAPSTONE
+	for (size_t i = 0; i < count; i++)
+		modules[i] = (struct cli_module){.path = record->modules[i].path,
+						 .bias = record->modules[i].bias};
+	code->code = cli_code_open(modules, count);
+	if (code->code == NULL) {
+		free(code);
+		return NULL;
+	}
+#ifdef CLI_HAVE_CAPSTONE
 #if defined(__aarch64__)
 	code->disassembles = cs_open(CS_ARCH_ARM64, CS_MODE_ARM, &code->capstone) == CS_ERR_OK;
 #else
@@ -91,11 +73,8 @@ void lab_code_close(struct lab_code *code)
 {
 	if (code == NULL)
 		return;
-#ifdef LAB_HAVE_LIBDW
-	if (code->dwfl != NULL)
-		dwfl_end(code->dwfl);
-#endif
-#ifdef LAB_HAVE_CAPSTONE
+	cli_code_close(code->code);
+#ifdef CLI_HAVE_CAPSTONE
 	if (code->disassembles)
 		(void)cs_close(&code->capstone);
 #endif
@@ -104,7 +83,6 @@ void lab_code_close(struct lab_code *code)
 
 /* ---- places ---- */
 
-#ifdef LAB_HAVE_LIBDW
 /* A line of a source file, without the blanks before it. */
 static void read_source(struct lab_place *place)
 {
@@ -123,28 +101,21 @@ static void read_source(struct lab_place *place)
 		(void)fclose(file);
 }
 
-static void place_in_source(struct lab_code *code, Dwarf_Addr at, struct lab_place *place)
+static void place_in_source(struct lab_code *code, uint64_t at, struct lab_place *place)
 {
-	Dwfl_Module *module = dwfl_addrmodule(code->dwfl, at);
-	GElf_Off offset = 0;
-	GElf_Sym symbol;
+	struct cli_symbol symbol;
+	struct cli_frame frame;
 
-	if (module == NULL)
-		return;
-	const char *name = dwfl_module_addrinfo(module, at, &offset, &symbol, NULL, NULL, NULL);
-	if (name != NULL) {
-		(void)snprintf(place->function, sizeof place->function, "%s", name);
-		place->offset = offset;
+	if (cli_code_symbol(code->code, at, &symbol)) {
+		(void)snprintf(place->function, sizeof place->function, "%s", symbol.name);
+		place->offset = symbol.offset;
 	}
-	Dwfl_Line *line = dwfl_module_getsrc(module, at);
-	const char *file = line != NULL ? dwfl_lineinfo(line, NULL, &place->line, NULL, NULL, NULL)
-					: NULL;
-	if (file == NULL)
+	if (cli_code_frames(code->code, at, &frame, 1) == 0 || frame.file == NULL)
 		return;
-	(void)snprintf(place->file, sizeof place->file, "%s", file);
+	(void)snprintf(place->file, sizeof place->file, "%s", frame.file);
+	place->line = frame.line;
 	read_source(place);
 }
-#endif
 
 void lab_code_place(struct lab_code *code, uint64_t pc, bool exact, struct lab_place *place)
 {
@@ -160,50 +131,12 @@ void lab_code_place(struct lab_code *code, uint64_t pc, bool exact, struct lab_p
 			       name != NULL ? name + 1 : module->path);
 		place->module_offset = at - module->bias;
 	}
-#ifdef LAB_HAVE_LIBDW
-	if (code->dwfl != NULL)
-		place_in_source(code, at, place);
-#endif
+	place_in_source(code, at, place);
 }
 
 /* ---- instructions ---- */
 
-#if defined LAB_HAVE_LIBDW && defined LAB_HAVE_CAPSTONE
-/* The bytes of the function around pc, as its file has them. How many; *start: where it begins. */
-static size_t function_bytes(struct lab_code *code, uint64_t pc, uint8_t bytes[FUNCTION_MAX],
-			     uint64_t *start)
-{
-	Dwfl_Module *module = code->dwfl != NULL ? dwfl_addrmodule(code->dwfl, pc) : NULL;
-	GElf_Off offset = 0;
-	GElf_Sym symbol;
-	GElf_Addr bias = 0;
-
-	if (module == NULL ||
-	    dwfl_module_addrinfo(module, pc, &offset, &symbol, NULL, NULL, NULL) == NULL)
-		return 0;
-	Elf *elf = dwfl_module_getelf(module, &bias);
-	size_t parts = 0;
-	if (elf == NULL || elf_getphdrnum(elf, &parts) != 0)
-		return 0;
-	uint64_t first = pc - offset - bias;
-	uint64_t size = symbol.st_size > offset ? symbol.st_size : offset + 16;
-	for (size_t i = 0; i < parts; i++) {
-		GElf_Phdr part;
-		if (gelf_getphdr(elf, (int)i, &part) == NULL || part.p_type != PT_LOAD ||
-		    first < part.p_vaddr || first + size > part.p_vaddr + part.p_filesz ||
-		    size > FUNCTION_MAX)
-			continue;
-		Elf_Data *data = elf_getdata_rawchunk(
-			elf, (int64_t)(part.p_offset + first - part.p_vaddr), size, ELF_T_BYTE);
-		if (data == NULL)
-			return 0;
-		memcpy(bytes, data->d_buf, data->d_size);
-		*start = pc - offset;
-		return data->d_size;
-	}
-	return 0;
-}
-
+#ifdef CLI_HAVE_CAPSTONE
 static uint64_t bias_of(const struct lab_code *code, uint64_t pc)
 {
 	for (uint32_t i = 0; i < code->record->module_count && i < LAB_MODULES; i++) {
@@ -234,7 +167,9 @@ size_t lab_code_around(struct lab_code *code, uint64_t pc, struct lab_instructio
 {
 	static uint8_t bytes[FUNCTION_MAX];
 	uint64_t start = 0;
-	size_t size = code->disassembles ? function_bytes(code, pc, bytes, &start) : 0;
+	size_t size = code->disassembles
+			      ? cli_code_bytes(code->code, pc, bytes, sizeof bytes, &start)
+			      : 0;
 	uint64_t bias = bias_of(code, pc);
 	cs_insn *list = NULL;
 	size_t n = size > 0 ? cs_disasm(code->capstone, bytes, size, start - bias, 0, &list) : 0;
@@ -269,7 +204,9 @@ void lab_code_register(struct lab_code *code, const struct lab_death *death, cha
 {
 	static uint8_t bytes[FUNCTION_MAX];
 	uint64_t start = 0;
-	size_t size = code->disassembles ? function_bytes(code, death->pc, bytes, &start) : 0;
+	size_t size = code->disassembles
+			      ? cli_code_bytes(code->code, death->pc, bytes, sizeof bytes, &start)
+			      : 0;
 	cs_insn *list = NULL;
 
 	name[0] = '\0';

@@ -4,9 +4,11 @@
  * The parts of `calm trace`, and what passes between them.
  *
  *   agent/     runs inside the traced program: turns the library's probes into events, and takes samples
- *   record.c   starts that program, drains its rings:           a struct trace_recording
- *   timeline.c pairs begins with ends, finds overlaps:          a struct trace_timeline
- *   page.c, perfetto.c, pprof.c                                 write it down
+ *   record.c   starts that program, drains its rings, and gives stacks.c the samples' stacks to
+ *              keep and to name:                                a struct trace_recording
+ *   timeline.c pairs begins with ends; overlap.c finds what slowed a traversal:
+ *                                                             a struct trace_timeline
+ *   page.c, perfetto.c, pprof.c, summary.c                      write it down; names.c has the words
  *
  * Invariants: times are nanoseconds since the recording began; events and samples of a recording are in
  * the order of their times; spans are in the order of their begins. What refers to another thing
@@ -89,12 +91,13 @@ struct trace_module {
 	const char *path;
 	const char *build_id;        /* hexadecimal, or NULL */
 	uint64_t begin, end, offset; /* as mapped, executable part */
+	uint64_t bias; /* of an address in the process over the module's own: stacks.c finds it */
 };
 
 struct trace_sample {
 	uint64_t ns;
 	uint32_t thread;
-	uint32_t stack;
+	uint32_t stack; /* TRACE_NONE: it could not be found */
 };
 
 struct trace_thread {
@@ -125,9 +128,31 @@ struct trace_recording {
 	uint64_t event_count, sample_count;
 	uint32_t thread_count, map_count, module_count, stack_count, frame_count;
 	uint64_t threads_lost; /* threads for which there was no ring: their events are lost, uncounted */
+	uint64_t sample_cost_ns; /* what taking a sample took, the kernel's part not counted; 0: none was taken */
 	uint64_t event_cost_ps; /* what recording one event takes, measured in that process; 0: not */
-	void *memory;           /* record.c's own */
 };
+
+struct trace_stacks; /* below */
+
+/* ---- record.c: starts the program, and empties its rings meanwhile; drain.c, finish.c: parts of it ---- */
+
+struct trace_order {
+	char **command;       /* NULL at its end */
+	const char *program;  /* what is run for it; NULL: command[0], looked for in PATH */
+	uint64_t reclaim_ns;  /* one reclamation a second is made to last so much longer; 0: none */
+	uint64_t events_most; /* that are kept; the rest is counted as lost */
+	bool progress;        /* a line on stderr, redrawn */
+};
+
+#define TRACE_EVENTS_MOST 2000000
+
+/*
+ * Runs the program to its end, which may be a crash. False: it could not be run or recorded, and stderr says why. stacks gets
+ * the samples' stacks, which are not named yet.
+ */
+bool trace_record(const struct trace_order *order, struct trace_stacks *stacks,
+		  struct trace_recording *recording);
+void trace_recording_free(struct trace_recording *recording);
 
 /* ---- the timeline ---- */
 
@@ -170,18 +195,80 @@ struct trace_overlap {
 	uint32_t traversal; /* index of a span */
 	uint32_t other;     /* index of a span: reclaim, resize, copy, compaction, stall */
 	uint64_t ns;        /* they went on together */
+	bool elsewhere;     /* the other is a resize, copy or compaction of another map */
 };
 
 struct trace_timeline {
 	const struct trace_recording *recording;
 	struct trace_span *spans;
 	struct trace_mark *marks;
-	struct trace_overlap *overlaps; /* the longest first, at most TRACE_OVERLAPS */
+	struct trace_overlap *
+		overlaps; /* those elsewhere last, else the longest first; at most TRACE_OVERLAPS */
 	uint64_t span_count, mark_count;
 	uint32_t overlap_count;
 	uint64_t overlaps_left_out;
 };
 
 #define TRACE_OVERLAPS 10000
+
+/* ---- stacks.c: the samples' stacks, kept once each, and the names of what they lie in ---- */
+
+struct trace_stacks;
+
+/* NULL: no memory. What it gave to a recording is its own, until it is closed. */
+struct trace_stacks *trace_stacks_open(void);
+void trace_stacks_close(struct trace_stacks *stacks);
+
+/*
+ * A stack as it was found: addresses in the traced process, the innermost first; that one is where
+ * the program was, the others are return addresses. Its number, for the `stack` of a sample.
+ * TRACE_NONE: no memory, or a depth of 0. O(depth).
+ */
+uint32_t trace_stacks_add(struct trace_stacks *stacks, const uint64_t *addresses, size_t depth);
+
+/*
+ * Once, at the end, when the recording's modules are known: gives it stacks and frames, inlined
+ * functions with frames of their own, and turns the `stack` of its samples from a number of
+ * trace_stacks_add() into an index. False: no memory. Each address is looked up once.
+ */
+bool trace_stacks_name(struct trace_stacks *stacks, struct trace_recording *recording);
+
+/* What this build lacks to name functions and lines, for people; NULL: nothing. */
+const char *trace_stacks_lack(void);
+
+/* ---- timeline.c ---- */
+
+/* False: no memory. The recording stays the caller's, and must outlive the timeline. O(n log n). */
+bool trace_timeline_make(const struct trace_recording *recording, struct trace_timeline *timeline);
+void trace_timeline_free(struct trace_timeline *timeline);
+
+/* ---- overlap.c: part of the above ---- */
+
+bool trace_overlaps_find(struct trace_timeline *timeline);
+
+/* ---- names.c ---- */
+
+#define TRACE_TEXT 200
+
+/* "traversal", "reclaim"; "walk"; "promotion". */
+const char *trace_span_kind_name(enum trace_span_kind kind);
+const char *trace_verb_name(uint64_t verb);
+const char *trace_event_name(enum trace_event_kind kind);
+/* "hashmap 0x55d0c0", or "map 0x55d0c0"; "thread 3 walker-1"; in text, of TRACE_TEXT bytes, which is returned. */
+const char *trace_map_text(const struct trace_recording *recording, uint32_t map, char *text);
+const char *trace_thread_text(const struct trace_recording *recording, uint32_t thread, char *text);
+/* "traversal 14 (walk of hashmap 0x55d0c0, thread 3 walker-1, 7.1 ms)" */
+const char *trace_span_text(const struct trace_timeline *timeline, uint64_t span, char *text);
+
+/* ---- page.c, perfetto.c, pprof.c: write a whole file. False: writing failed, or no memory. ---- */
+
+bool trace_page_write(const struct trace_timeline *timeline, FILE *file);
+bool trace_perfetto_write(const struct trace_timeline *timeline, FILE *file);
+bool trace_pprof_write(const struct trace_timeline *timeline, FILE *file);
+
+/* ---- summary.c: what `calm trace` prints. files: that were written, NULL at the end ---- */
+
+bool trace_summary(const struct trace_timeline *timeline, const char *const *files, bool json,
+		   FILE *file);
 
 #endif

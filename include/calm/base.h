@@ -5,7 +5,9 @@
  * release.
  *
  * No function of calm touches errno. Unless a comment says otherwise, every function may be called
- * from any thread, none from a signal handler.
+ * from any thread, none from a signal handler, not even a load: the handler may have stopped its own
+ * thread inside a lock, or half-way into a section. calm_version, calm_strerror and, as it says,
+ * calm_debug_stack may.
  */
 #ifndef CALM_BASE_H
 #define CALM_BASE_H

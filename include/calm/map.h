@@ -117,16 +117,18 @@ CALM_API calm_status calm_cowmap_create(calm_map **out, const calm_options *opti
  *
  * Once options.compact_at keys are marked (0: 64, or a sixteenth of the base if that is more), the
  * next base is made beside the old one, which then goes with its last traversal. Writers share that
- * work, some microseconds each, and nobody waits for it; while it is under way there are two bases.
- * Without memory for it the map goes on as it is. reserve and capacity make room for marks only. One
- * address inside libcalm's own data serves as a mark and cannot be a value (CALM_EINVAL).
+ * work, some microseconds each, and nobody waits for it. Besides bases that snapshots hold there are
+ * two at the most: while a read section is open that an old one may be seen in, no other is begun,
+ * unless the marks come to twice the base. Without memory for it the map goes on as it is. reserve
+ * and capacity make room for marks only. One address inside libcalm's own data serves as a mark and
+ * cannot be a value (CALM_EINVAL).
  */
 CALM_API calm_status calm_deltamap_create(calm_map **out, const calm_options *options);
 
 /*
  * Makes the next base now, of all that was changed before the call, in the calling thread, while
- * others read and write on. What the map holds is the same after as before. OK; EINVAL; ENOMEM;
- * EUNSUPPORTED: no deltamap. O(n).
+ * others read and write on, and waits for no reader. What the map holds is the same after as before.
+ * OK; EINVAL; ENOMEM; EUNSUPPORTED: no deltamap. O(n).
  */
 CALM_API calm_status calm_deltamap_compact(calm_map *map);
 

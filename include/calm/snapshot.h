@@ -57,8 +57,8 @@ CALM_API int calm_snapshot_range_descending(calm_snapshot *snapshot, const calm_
 CALM_API uint64_t calm_snapshot_stamp(const calm_snapshot *snapshot);
 
 /*
- * The exact number of bindings; 0 for NULL. O(1) on lockmap and cowmap, else at most one pass,
- * once.
+ * The exact number of bindings; 0 for NULL, if the snapshot was ousted, and without memory to count.
+ * O(1) on lockmap and cowmap, else at most one pass, once.
  */
 CALM_API size_t calm_snapshot_size(calm_snapshot *snapshot);
 

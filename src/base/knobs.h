@@ -15,10 +15,11 @@
 
 #ifdef CALM_KNOBS
 struct calm__knobs {
-	uint64_t hash_mask;  /* hash.h: which bits a hash keeps */
-	unsigned without;    /* rules.h: the rule that is left out */
-	unsigned stamp_bits; /* map/hashmap.h */
-	bool fenced;         /* sync/thread.c: as on a kernel without membarrier */
+	uint64_t hash_mask;   /* hash.h: which bits a hash keeps */
+	uint64_t epoch_first; /* sync/snap.c: of every map */
+	unsigned without;     /* rules.h: the rule that is left out */
+	unsigned stamp_bits;  /* map/hashmap.h */
+	bool fenced;          /* sync/thread.c: as on a kernel without membarrier */
 };
 extern struct calm__knobs calm__knobs;
 #define CALM__KNOB(name, constant) (calm__knobs.name)

@@ -63,6 +63,7 @@ struct calm__dense *calm__dense_new(struct calm__heap *heap, calm_key_kind kind,
 	struct calm__dense *dense = calm__heap_alloc(heap, bytes);
 	if (!dense)
 		return NULL;
+	calm__prefer_large_pages(dense, bytes);
 	char *at = (char *)(dense + 1);
 	*dense = (struct calm__dense){.bytes = bytes, .bits = bits};
 	dense->entries = (struct calm__entry *)at;

@@ -76,9 +76,21 @@ static inline size_t calm__dense_to(const struct calm__dense *dense, const struc
 }
 
 /* What a load will touch first. */
-static inline void calm__dense_fetch(const struct calm__dense *dense, uint64_t hash)
+__attribute__((always_inline)) static inline void calm__dense_fetch(const struct calm__dense *dense,
+								    uint64_t hash)
 {
 	__builtin_prefetch(&dense->starts[hash >> (64 - dense->bits)]);
+}
+
+/* And, once that has come, what it touches then. Called, it would have no effect that gcc knows of. */
+__attribute__((always_inline)) static inline void calm__dense_fetch_entries(
+	const struct calm__dense *dense, uint64_t hash)
+{
+	size_t i = dense->starts[hash >> (64 - dense->bits)];
+	if (dense->tags)
+		__builtin_prefetch(&dense->tags[i]);
+	__builtin_prefetch(&dense->entries[i]);
+	__builtin_prefetch(&dense->entries[i] + 64 / sizeof(*dense->entries));
 }
 
 /* A sentence naming the invariant that does not hold, or NULL. */

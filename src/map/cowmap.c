@@ -34,6 +34,8 @@
  */
 #include "map/cowmap.h"
 
+#include "base/probe.h"
+
 /* ---- tables ---- */
 
 void calm__sheet_drop(void *pointer, void *context)
@@ -243,8 +245,10 @@ static calm_status reserve_locked(struct cowmap *map, struct calm__self *self, s
 	struct calm_map *base = &map->base;
 	if (entries <= calm__table_room(map->sheet->table))
 		return CALM_OK;
+	calm__probe2(copy__begin, map, map->sheet->table->count);
 	struct sheet *larger = calm__sheet_of(
 		map, calm__table_resized(&base->heap, &base->keys, map->sheet->table, entries));
+	calm__probe1(copy__end, map);
 	if (!larger)
 		return CALM_ENOMEM;
 	if (!calm__cowmap_lock_to_publish(map, self, 0, 0, false)) {

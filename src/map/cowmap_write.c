@@ -18,6 +18,7 @@
  * for each that loses: lock-free, but of k writers all but one copy in vain (docs/design/maps.md
  * has the figures).
  */
+#include "base/probe.h"
 #include "map/cowmap.h"
 
 /* A change that a writer wants, and what became of it. Guarded by the combining lock. */
@@ -47,10 +48,12 @@ static struct sheet *copy(struct cowmap *map, size_t more)
 		entries = need > 2 * from->count ? need : 2 * from->count;
 	else if (slots > 64 && need < slots / 8 && slots / 4 >= map->least)
 		entries = slots / 4;
+	calm__probe2(copy__begin, map, from->count);
 	if (entries > 0)
 		to = calm__table_resized(&base->heap, &base->keys, from, entries);
 	else
 		to = calm__table_copy(&base->heap, from);
+	calm__probe1(copy__end, map);
 	if (to) {
 		/* order: none - statistics. */
 		add_relaxed(&base->resizes, entries > 0);

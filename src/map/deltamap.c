@@ -64,7 +64,7 @@
 
 /* ---- how large the delta may become ---- */
 
-static uint64_t limit(const struct deltamap *map, uint64_t bindings)
+uint64_t calm__deltamap_limit(const struct deltamap *map, uint64_t bindings)
 {
 	if (map->at > 0)
 		return map->at;
@@ -74,7 +74,7 @@ static uint64_t limit(const struct deltamap *map, uint64_t bindings)
 /* Marks that there must be room for, in a map of so many bindings. */
 static uint64_t room(const struct deltamap *map, uint64_t bindings)
 {
-	uint64_t most = limit(map, bindings);
+	uint64_t most = calm__deltamap_limit(map, bindings);
 	most = most < UINT64_MAX / 2 ? most + most / 4 + LEAST : most;
 	return bindings < most ? bindings : most;
 }
@@ -91,45 +91,91 @@ static void look(struct deltamap *map, struct calm__self *self)
 	const struct calm__generation *generation = calm__hashmap_table(&map->over)->generation;
 	uint64_t marks = calm__stripes_sum(&generation->count);
 	uint64_t base = calm__base_of(generation)->dense->count;
-	/* order: none - a hint. */
-	if (marks >= limit(map, base) && marks >= load_relaxed(&map->most))
-		/* order: none - a hint. */
-		store_relaxed(&map->work, 1);
+	/* order: none - hints. */
+	if (marks >= calm__deltamap_limit(map, base) && marks >= load_relaxed(&map->most)) {
+		bool waits = load_relaxed(&map->work) > DELTA_MAKES;
+		store_relaxed(waits ? &map->again : &map->work, 1);
+	}
 	calm__leave(self);
 }
 
 static void help(struct deltamap *map)
 {
 	/* order: none - a hint: who misses it helps with the next write. */
-	if (unlikely(load_relaxed(&map->work) != 0))
+	if (unlikely(load_relaxed(&map->work) != DELTA_REST))
 		calm__deltamap_step(map);
 }
 
 /* ---- verbs ---- */
+
+/* What is true of a key. Inside a section that began before the table was loaded. */
+static struct calm__below find(struct calm__hashmap *over, struct calm__hash_table *table,
+			       const struct calm__base *under, calm_key key, uint64_t hash)
+{
+	void *mark = NULL;
+	if (calm__hashmap_find(over, table, key, hash, &mark) == CALM_OK)
+		return (struct calm__below){mark != CALM__GONE, mark, 0};
+	if (rule(MARK_FIRST))
+		under = calm__base_of(table->generation);
+	return calm__base_get(over, under, key, hash);
+}
 
 static calm_status load(const struct calm_map *base, calm_key key, void **value)
 {
 	struct calm__hashmap *over = calm__hashmap_of(base);
 	uint64_t hash = calm__key_hash(&base->keys, key);
 	struct calm__self *self = calm__self();
-	void *mark = NULL;
 	calm__enter(self);
 	struct calm__hash_table *table = calm__hashmap_table(over);
 	const struct calm__base *under = calm__base_of(table->generation);
 	calm__dense_fetch(under->dense, hash);
-	struct calm__below found;
-	if (calm__hashmap_find(over, table, key, hash, &mark) == CALM_OK) {
-		found = (struct calm__below){mark != CALM__GONE, mark, 0};
-	} else {
-		if (rule(MARK_FIRST))
-			under = calm__base_of(table->generation);
-		found = calm__base_find(over, under, key, hash);
-	}
+	struct calm__below found = find(over, table, under, key, hash);
 	calm__leave(self);
 	if (!found.bound)
 		return CALM_ABSENT;
 	*value = found.value;
 	return CALM_OK;
+}
+
+/*
+ * Keys that load_many has on the way at one time: for half of that their bucket of marks and their
+ * start in the base are coming, and then the entries that the start leads to.
+ */
+#define AHEAD 16U
+
+static size_t load_many(const struct calm_map *base, size_t n, const calm_key keys[],
+			void *values[], calm_status found[])
+{
+	struct calm__hashmap *over = calm__hashmap_of(base);
+	struct calm__self *self = calm__self();
+	uint64_t hashes[AHEAD] = {0};
+	size_t ok = 0;
+	calm__enter(self);
+	struct calm__hash_table *first = calm__hashmap_table(over);
+	const struct calm__base *under = calm__base_of(first->generation); /* for prefetching */
+	for (size_t i = 0; i < n + AHEAD; i++) {
+		if (i >= AHEAD && found[i - AHEAD] == CALM_OK) {
+			size_t done = i - AHEAD;
+			struct calm__below below = find(over, calm__hashmap_table(over), under,
+							keys[done], hashes[done % AHEAD]);
+			found[done] = below.bound ? CALM_OK : CALM_ABSENT;
+			if (below.bound)
+				values[done] = below.value;
+			ok += below.bound;
+		}
+		if (i < n) {
+			found[i] = calm__key_check(&base->keys, keys[i]);
+			uint64_t hash = found[i] == CALM_OK ? calm__key_hash(&base->keys, keys[i])
+							    : 0;
+			hashes[i % AHEAD] = hash;
+			__builtin_prefetch(calm__bucket(first, hash));
+			calm__dense_fetch(under->dense, hash);
+		}
+		if (i >= AHEAD / 2 && i - AHEAD / 2 < n)
+			calm__dense_fetch_entries(under->dense, hashes[(i - AHEAD / 2) % AHEAD]);
+	}
+	calm__leave(self);
+	return ok;
 }
 
 static calm_status write(struct calm_map *base, calm_key key, struct calm__write *write)
@@ -177,8 +223,13 @@ static bool possible(size_t entries)
 
 static calm_status reserve(struct calm_map *base, size_t entries)
 {
-	const struct deltamap *map = calm__deltamap_of(base);
-	return possible(entries) ? calm__hashmap_reserve(base, room(map, entries)) : CALM_ENOMEM;
+	struct deltamap *map = calm__deltamap_of(base);
+	uint64_t asks = room(map, entries);
+	calm_status status = possible(entries) ? calm__hashmap_reserve(base, asks) : CALM_ENOMEM;
+	/* order: none - a hint. */
+	if (status == CALM_OK && asks > load_relaxed(&map->asked))
+		store_relaxed(&map->asked, asks);
+	return status;
 }
 
 static int each(const struct calm_map *base, calm_visit_fn *visit, void *context)
@@ -216,6 +267,7 @@ static const struct calm__kind delta_kind = {
 	.each = each,
 	.stats = calm__hashmap_stats,
 	.check = check,
+	.load_many = load_many,
 	.accepts = accepts,
 	.apply = apply,
 	.drain = calm__hashmap_drain,
@@ -247,6 +299,8 @@ calm_status calm_deltamap_create(calm_map **out, const calm_options *options)
 	size_t capacity = options ? options->capacity : 0;
 	map->at = options ? options->compact_at : 0;
 	map->over.layered = true;
+	/* order: none - nobody else has the map yet. */
+	store_relaxed(&map->asked, room(map, capacity));
 	map->release = base->release;
 	map->context = base->context;
 	if (map->release) {

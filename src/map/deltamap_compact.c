@@ -7,11 +7,21 @@
  *      merge     copies base and marks into the next base; then publishes it, if the map was not
  *                cleared meanwhile
  *      trim      takes away the marks that say what the new base says
+ *      wait      until the readers are gone that may be in the old base, and frees it
  *
  * A step is so much of one of them as a write can do in passing. Who makes one has `compacting`, so
  * there is one compaction at a time, and it may go from thread to thread; between two steps it holds
  * no lock, no section and no snapshot, only its generation and that one's base, by references. So
  * if nobody writes any more, it lies there and keeps nothing from being released.
+ *
+ * The last phase is what bounds memory: the next compaction begins after it, so besides those that
+ * snapshots hold there are two bases at the most, the newest and the one that is being made or that
+ * waits. Were a replaced base retired like anything else, writers at full speed would make the next
+ * ones while one reader does not run: of 1 000 entries some hundred bases, for each 60 marks or so.
+ * What grows meanwhile is the delta, by one mark for each key that changes; if that comes to twice the
+ * base and what a compaction begins at, the old base is retired like anything else after all. Then
+ * the next base is twice as large, or the marks were of keys that came and went, and took several
+ * times that base. And who calls for a compaction waits for nobody, and has it retired, too.
  *
  * Invariant: a key whose mark was collected at one time, and changed later, has a mark since then. So
  * the marks need not be those of one instant.
@@ -21,6 +31,7 @@
  */
 #include "map/deltamap.h"
 
+#include "base/probe.h"
 #include "map/hashmap_bucket.h"
 
 #include <string.h>
@@ -28,18 +39,22 @@
 /* What a step does of each. */
 #ifndef CALM_EXPLORE
 enum { STEP_MARKS = 64, STEP_ENTRIES = 256, STEP_TRIMS = 16 };
+/* A look for readers interrupts processors: while one is in the way, at most at each so manieth write. */
+enum { LOOK_FIRST = 2, LOOK_LAST = 256 };
 #else
 enum { STEP_MARKS = 2, STEP_ENTRIES = 2, STEP_TRIMS = 1 };
+enum { LOOK_FIRST = 2, LOOK_LAST = 2 };
 #endif
 
-enum phase { COLLECT, MERGE, TRIM, DONE };
+enum phase { COLLECT, MERGE, TRIM, WAIT, DONE };
 
 struct calm__compaction {
 	enum phase phase;
-	struct calm__generation *generation; /* one reference each */
-	struct calm__base *under;
-	struct calm__entry *marks; /* in order; byte keys are copies */
-	size_t n;                  /* of marks */
+	struct calm__generation *generation; /* a reference; NULL: not any more */
+	struct calm__base *under;            /* a reference; from trim on, it is the old base, */
+	uint64_t stamp;                      /* whose bed's goes when this has passed */
+	struct calm__entry *marks;           /* in order; byte keys are copies */
+	size_t n;                            /* of marks */
 	size_t room;
 	uint64_t position;         /* collect: marks below are collected */
 	size_t count;              /* of the next base's bindings, */
@@ -51,6 +66,11 @@ struct calm__compaction {
 	bool updates;              /* or whose key it has */
 	const struct calm__base *published;
 };
+
+static uint64_t marks(const struct calm__generation *generation)
+{
+	return calm__stripes_sum(&generation->count);
+}
 
 static const struct calm__dense *base_of(const struct calm__compaction *compaction)
 {
@@ -72,20 +92,28 @@ static void resize_marks(struct deltamap *map, struct calm__compaction *compacti
 
 /* ---- beginning and end ---- */
 
-static void end(struct deltamap *map)
+/* All that it holds but an old base. */
+static void give_back(struct deltamap *map, struct calm__compaction *compaction)
 {
-	struct calm__compaction *compaction = map->running;
 	struct calm__heap *heap = &map->over.base.heap;
-	map->running = NULL;
-	/* order: none - a hint. */
-	store_relaxed(&map->work, 0);
+	if (!compaction->generation)
+		return;
 	calm__dense_free(heap, compaction->dense);
 	for (size_t i = 0; map->over.base.keys.kind == CALM_KEYS_BYTES && i < compaction->n; i++)
 		calm__record_free(heap, calm__record_of(compaction->marks[i].key));
 	calm__heap_free(heap, compaction->marks, compaction->room * sizeof(*compaction->marks));
 	calm__base_drop(compaction->under, &map->over.base);
 	calm__generation_drop(&map->over, calm__self(), compaction->generation);
-	calm__heap_free(heap, compaction, sizeof(*compaction));
+	compaction->generation = NULL;
+}
+
+static void end(struct deltamap *map)
+{
+	struct calm__compaction *compaction = map->running;
+	map->running = NULL;
+	calm__probe1(compact__end, map);
+	give_back(map, compaction);
+	calm__heap_free(&map->over.base.heap, compaction, sizeof(*compaction));
 }
 
 static calm_status begin(struct deltamap *map)
@@ -105,6 +133,7 @@ static calm_status begin(struct deltamap *map)
 	compaction->count = base_of(compaction)->count;
 	compaction->keys = base_of(compaction)->keys;
 	map->running = compaction;
+	calm__probe1(compact__begin, map);
 	return CALM_OK;
 }
 
@@ -148,7 +177,7 @@ static calm_status copy_bucket(struct deltamap *map, struct calm__compaction *co
 		*last = calm__place_last(calm__bucket_place(locked.table, compaction->position));
 		bool current = calm__still_current(&map->over, locked.table);
 		bool fits = compaction->room - compaction->n >= *n;
-		if (current && fits)
+		if (current && fits && *n > 0) /* with no marks yet there is nowhere to put none */
 			calm__bucket_copy(locked.table, locked.line, locked.header,
 					  compaction->marks + compaction->n);
 		calm__unlock_bucket(&locked, locked.header);
@@ -172,7 +201,7 @@ static calm_status collect_bucket(struct deltamap *map, struct calm__compaction 
 	calm_status status = copy_bucket(map, compaction, &n, &last);
 	if (status != CALM_OK)
 		return status;
-	struct calm__entry *found = compaction->marks + compaction->n;
+	struct calm__entry *found = n > 0 ? compaction->marks + compaction->n : NULL;
 	calm__sort_entries(&map->over, found, n);
 	for (size_t i = 0; i < n; i++)
 		if (calm__stored_hash(keys, found[i].key) >= compaction->position &&
@@ -250,12 +279,23 @@ static bool merge_one(const struct deltamap *map, struct calm__compaction *compa
 	return true;
 }
 
-static calm_status publish(struct deltamap *map, struct calm__compaction *compaction)
+/*
+ * The table of marks does not shrink below what the delta has come to: else it would shrink with every
+ * trim, and grow again, and each time leave a table to its readers. From one compaction to the next
+ * that is forgotten by half; by hand, at once.
+ */
+static void keep_room(struct deltamap *map, uint64_t marks, bool by_hand)
+{
+	map->usual = by_hand ? 0 : map->usual / 2 > marks ? map->usual / 2 : marks;
+	/* order: none - hints. */
+	uint64_t asked = load_relaxed(&map->asked);
+	store_relaxed(&map->over.least, asked > map->usual ? asked : map->usual);
+}
+
+static calm_status publish(struct deltamap *map, struct calm__compaction *compaction, bool by_hand)
 {
 	struct calm__hashmap *over = &map->over;
-	struct calm__self *self = calm__self();
-	if (!calm__reserve(self, 1))
-		return CALM_ENOMEM;
+	keep_room(map, marks(compaction->generation), by_hand);
 	calm__dense_seal(compaction->dense);
 	struct calm__base *next = calm__base_new(over, compaction->dense);
 	compaction->dense = NULL;
@@ -279,7 +319,7 @@ static calm_status publish(struct deltamap *map, struct calm__compaction *compac
 	/* order: none - statistics. */
 	add_relaxed(&over->base.copies, 1);
 	add_relaxed(&over->base.copied_bytes, next->dense->bytes);
-	calm__retire_large(self, last, calm__base_drop, &over->base, last->dense->bytes);
+	compaction->stamp = calm__grace_begins();
 	calm__history_keep_budget(&over->base, &over->history);
 	compaction->published = next;
 	compaction->mark = 0;
@@ -287,11 +327,11 @@ static calm_status publish(struct deltamap *map, struct calm__compaction *compac
 	return CALM_OK;
 }
 
-static calm_status merge(struct deltamap *map, struct calm__compaction *compaction)
+static calm_status merge(struct deltamap *map, struct calm__compaction *compaction, bool by_hand)
 {
 	for (int i = 0; i < STEP_ENTRIES; i++)
 		if (!merge_one(map, compaction))
-			return publish(map, compaction);
+			return publish(map, compaction, by_hand);
 	return CALM_OK;
 }
 
@@ -313,33 +353,101 @@ static calm_status trim(struct deltamap *map, struct calm__compaction *compactio
 	return CALM_OK;
 }
 
-/* ---- steps ---- */
+/* ---- wait ---- */
 
-static uint64_t marks(const struct deltamap *map)
+/* Whether the delta has grown too much to wait on. */
+static bool overgrown(struct deltamap *map)
 {
-	/* order: none - the generation is held. */
-	return calm__stripes_sum(&map->running->generation->count);
+	const struct calm__generation *generation = calm__hashmap_table(&map->over)->generation;
+	uint64_t base = calm__base_of(generation)->dense->count;
+	uint64_t limit = calm__deltamap_limit(map, base);
+	return limit < UINT64_MAX / 4 && marks(generation) / 2 >= base + limit;
 }
 
-/* Under compacting, inside a section that began before. *done: the compaction is at its end. */
-static calm_status step(struct deltamap *map, bool *done)
+/* Its readers are waited for by whoever waits for any: OK. ENOMEM. */
+static calm_status retire(struct deltamap *map, struct calm__compaction *compaction)
 {
-	calm_status status = map->running ? CALM_OK : begin(map);
-	*done = status != CALM_OK;
-	if (*done)
-		return status;
-	struct calm__compaction *compaction = map->running;
+	struct calm__self *self = calm__self();
+	if (!calm__reserve(self, 1))
+		return CALM_ENOMEM;
+	calm__retire_large(self, compaction->under, calm__base_drop, &map->over.base,
+			   base_of(compaction)->bytes);
+	return CALM_OK;
+}
+
+/* *waits: readers are in the way. */
+static calm_status wait(struct deltamap *map, struct calm__compaction *compaction, bool by_hand,
+			bool *waits)
+{
+	*waits = false;
+	if (calm__grace_over(compaction->stamp)) {
+		calm__base_drop(compaction->under, &map->over.base);
+	} else if (by_hand || overgrown(map)) {
+		calm_status status = retire(map, compaction);
+		if (status != CALM_OK)
+			return status;
+	} else {
+		*waits = true;
+		return CALM_OK;
+	}
+	compaction->phase = DONE;
+	return CALM_OK;
+}
+
+/* ---- steps ---- */
+
+static void tell(struct deltamap *map, uint64_t work)
+{
+	/* order: none - a hint. */
+	store_relaxed(&map->work, work);
+}
+
+/* Up to the next base, and no further. */
+static calm_status make(struct deltamap *map, struct calm__compaction *compaction, bool by_hand)
+{
+	calm_status status;
 	if (compaction->phase == COLLECT)
 		status = collect(map, compaction);
 	else if (compaction->phase == MERGE)
-		status = merge(map, compaction);
+		status = merge(map, compaction, by_hand);
 	else
 		status = trim(map, compaction);
-	*done = status != CALM_OK || compaction->phase == DONE;
+	if (status == CALM_OK && compaction->phase != DONE)
+		return CALM_OK;
+	uint64_t left = marks(compaction->generation);
+	/* order: none - a hint. */
+	store_relaxed(&map->most, status == CALM_OK ? 0 : left + left / 4);
+	compaction->phase = compaction->published ? WAIT : DONE;
+	give_back(map, compaction);
+	return status;
+}
+
+/* Under compacting, inside a section that began before. *done: the compaction is at its end. */
+static calm_status step(struct deltamap *map, bool by_hand, bool *done)
+{
+	calm_status status = map->running ? CALM_OK : begin(map);
+	*done = status != CALM_OK;
 	if (*done) {
-		/* order: none - a hint. */
-		store_relaxed(&map->most, status == CALM_OK ? 0 : marks(map) + marks(map) / 4);
+		tell(map, DELTA_REST);
+		return status;
+	}
+	struct calm__compaction *compaction = map->running;
+	bool waits = false;
+	if (compaction->phase < WAIT)
+		status = make(map, compaction, by_hand);
+	if (compaction->phase == WAIT)
+		status = wait(map, compaction, by_hand, &waits) < CALM_OK ? CALM_ENOMEM : status;
+	*done = status != CALM_OK || compaction->phase == DONE;
+	if (compaction->phase == DONE) {
 		end(map);
+		/* order: none - a hint. */
+		tell(map, load_relaxed(&map->again) != 0 ? DELTA_MAKES : DELTA_REST);
+		store_relaxed(&map->again, 0);
+	} else if (compaction->phase == WAIT) {
+		/* order: none - a hint. */
+		uint64_t turns = load_relaxed(&map->work);
+		turns = turns < LOOK_FIRST ? LOOK_FIRST : turns < LOOK_LAST ? 2 * turns : turns;
+		tell(map, turns);
 	}
 	return status;
 }
@@ -347,13 +455,19 @@ static calm_status step(struct deltamap *map, bool *done)
 void calm__deltamap_step(struct deltamap *map)
 {
 	struct calm__self *self = calm__self();
+	/* order: none - a hint. */
+	uint64_t work = load_relaxed(&map->work);
+	self->turn++;
+	if (work > DELTA_MAKES && self->turn % work != 0)
+		return;
 	bool done;
 	calm__enter(self);
+	if (self->turn % LOOK_LAST == 0)
+		calm__settle_later(self);
 	if (calm__try_lock(&map->compacting)) {
 		/* order: none - a hint; what is at its end is not begun again. */
-		if ((map->running || load_relaxed(&map->work) != 0) && step(map, &done) < CALM_OK)
-			/* order: none - a hint. */
-			store_relaxed(&map->work, 0);
+		if (map->running || load_relaxed(&map->work) != DELTA_REST)
+			step(map, false, &done);
 		calm__unlock(&map->compacting);
 	}
 	calm__leave(self);
@@ -372,7 +486,7 @@ static calm_status run(struct deltamap *map, bool *began)
 			*began = map->running == NULL;
 		done = !first && !map->running; /* another thread came to its end */
 		if (!done)
-			status = step(map, &done);
+			status = step(map, true, &done);
 		calm__unlock(&map->compacting);
 		calm__leave(self);
 	}
@@ -396,6 +510,8 @@ void calm__deltamap_stop(struct deltamap *map)
 {
 	struct calm__self *self = calm__self();
 	calm__enter(self);
+	if (map->running && map->running->published)
+		calm__base_drop(map->running->under, &map->over.base);
 	if (map->running)
 		end(map);
 	calm__leave(self);

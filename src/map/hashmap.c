@@ -289,10 +289,10 @@ static const struct calm__kind bytes_kind = KIND(load_bytes, calm__hashmap_write
 calm_status calm__hashmap_init(struct calm__hashmap *map, size_t capacity)
 {
 	calm__snaps_init(&map->snaps);
-	calm__history_init(&map->history, &map->base.heap, &map->snaps);
+	calm__history_init(&map->history, map, &map->base.heap, &map->snaps);
 	/* order: none - nobody else has the map yet. */
 	store_relaxed(&map->least, capacity);
-	map->current = calm__generation_new(map, capacity, 1);
+	map->current = calm__generation_new(map, capacity, calm__snaps_epoch(&map->snaps));
 	if (!map->current)
 		return CALM_ENOMEM;
 	/* order: none - nobody else has the map yet. */

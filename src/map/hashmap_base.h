@@ -73,7 +73,10 @@ struct calm__below {
 	uint64_t birth;
 };
 
-/* What a base says of a key. Inside a section. */
+/*
+ * What a base says of a key. Inside a section. Under the lock of the key's bucket of marks, with the
+ * birth, which that guards.
+ */
 static inline struct calm__below calm__base_find(const struct calm__hashmap *map,
 						 const struct calm__base *base, calm_key key,
 						 uint64_t hash)
@@ -84,6 +87,17 @@ static inline struct calm__below calm__base_find(const struct calm__hashmap *map
 		return (struct calm__below){false, NULL, 0};
 	return (struct calm__below){true, dense->entries[i].value,
 				    dense->births ? dense->births[i] : 0};
+}
+
+/* The same without the lock, and so without the birth: for gets. */
+static inline struct calm__below calm__base_get(const struct calm__hashmap *map,
+						const struct calm__base *base, calm_key key,
+						uint64_t hash)
+{
+	size_t i = calm__dense_find(base->dense, &map->base.keys, key, hash);
+	if (i == CALM__NOWHERE)
+		return (struct calm__below){false, NULL, 0};
+	return (struct calm__below){true, base->dense->entries[i].value, 0};
 }
 
 /* A binding of the base was replaced or removed by a first mark, in epoch `death`. */

@@ -13,6 +13,7 @@
 #ifndef CALM_MAP_HASHMAP_BUCKET_H
 #define CALM_MAP_HASHMAP_BUCKET_H
 
+#include "base/probe.h"
 #include "map/hashmap.h"
 
 #define INLINE static inline __attribute__((always_inline))
@@ -156,6 +157,7 @@ INLINE void calm__bucket_save(struct calm__hashmap *map, const struct calm__self
 	__builtin_memcpy(image->entries, line->slots, sizeof(line->slots));
 	if (unlikely(locked->header & LINE_OVERFLOW) && rule(SAVE_OVERFLOW))
 		calm__bucket_save_overflow(locked->table, line, image);
+	calm__probe1(image, map);
 	calm__history_commit(&map->history, self, image);
 }
 

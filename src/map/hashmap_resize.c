@@ -24,6 +24,7 @@
  * moves by writers as in java.util.concurrent.ConcurrentHashMap.transfer. Rejected: moving on
  * reads, which would lock; a background thread, which a library should not have.
  */
+#include "base/probe.h"
 #include "map/hashmap_bucket.h"
 
 #define SHARE 32
@@ -281,6 +282,7 @@ static void release_table(void *pointer, void *context)
 static void finish(struct move *move)
 {
 	struct calm__hash_table *from = move->from;
+	calm__probe1(resize__end, move->map);
 	/* order: hash.table release -> read_unit(), calm__hashmap_look(): the new table. */
 	store_release(&from->generation->table, move->to);
 	void *current = from;
@@ -322,6 +324,7 @@ static bool help(struct calm__hashmap *map, struct calm__self *self, struct calm
 		return false;
 	/* order: none - whose turn a unit is; moving it twice is not possible. */
 	uint64_t claim = add_relaxed(&table->claimed, share);
+	calm__probe2(resize__chunk, map, claim);
 	for (uint64_t i = claim; i < claim + share; i++)
 		if (!move_unit(&move, i << shift))
 			return false;
@@ -346,6 +349,8 @@ static bool calm__hashmap_start(struct calm__hashmap *map, struct calm__hash_tab
 	 * the same, of who was faster. */
 	if (!cas_acq_rel(&table->next, &none, (void *)next))
 		calm__table_unmake(map, next);
+	else
+		calm__probe3(resize__begin, map, (uint64_t)1 << table->bits, (uint64_t)1 << bits);
 	return true;
 }
 
@@ -366,14 +371,20 @@ void calm__hashmap_look(struct calm__hashmap *map, struct calm__hash_table *tabl
 		calm__hashmap_start(map, table, table->bits - 1);
 }
 
-/* One step towards room for so many. Inside a section. */
+/* One step towards room for so many. Inside a section. *late: what is left may be others' to finish. */
 static calm_status reserve_step(struct calm__hashmap *map, struct calm__self *self, size_t entries,
-				bool *done)
+				bool *done, bool *late)
 {
 	struct calm__hash_table *table = calm__hashmap_table(map);
 	/* order: hash.next acquire <- calm__hashmap_start(): the table. */
-	if (load_acquire(&table->next) != NULL)
+	struct calm__hash_table *next = load_acquire(&table->next);
+	*late = false;
+	if (next) {
+		unsigned bits = table->bits < next->bits ? table->bits : next->bits;
+		/* order: none - a hint. */
+		*late = load_relaxed(&table->claimed) >> bits != 0;
 		return help(map, self, table, 0, SHARE_OF_RESERVE) ? CALM_OK : CALM_ENOMEM;
+	}
 	*done = table->room >= entries;
 	if (*done)
 		return CALM_OK;
@@ -395,9 +406,12 @@ calm_status calm__hashmap_reserve(struct calm_map *base, size_t entries)
 	/* order: none - a hint; before, not after: else what has grown could shrink meanwhile. */
 	while (least < entries && !cas_relaxed(&map->least, &least, entries))
 		;
-	for (bool done = false; !done && status == CALM_OK;) {
+	unsigned turn = 0;
+	for (bool done = false, late = false; !done && status == CALM_OK;) {
+		if (late)
+			calm__hashmap_wait(&turn);
 		calm__enter(self);
-		status = reserve_step(map, self, entries, &done);
+		status = reserve_step(map, self, entries, &done, &late);
 		calm__leave(self);
 	}
 	uint64_t raised = entries;

@@ -162,15 +162,19 @@ static uint64_t size(struct calm_snapshot *base)
 	if (known > 0)
 		return known - 1;
 	struct calm__view view = calm__view_of(base);
-	struct count count = {&base->map->keys, view.under ? view.under->dense : NULL, 0};
-	if (view.under)
-		count.n = view.under->dense->count;
-	view.under = NULL;
+	struct count count = {&base->map->keys, NULL, 0};
 	if (!calm__snap_use(&base->snap))
 		return 0;
+	if (view.under) {
+		count.under = view.under->dense;
+		count.n = count.under->count;
+	}
+	view.under = NULL;
 	if (calm__visit_units(&view, count_one, &count, NULL) == 0)
 		/* order: none - as above. */
 		store_relaxed(&snapshot->size, count.n + 1);
+	else
+		count.n = 0;
 	calm__snapshot_done(base);
 	return count.n;
 }

@@ -24,6 +24,8 @@
  */
 #include "map/lockmap.h"
 
+#include "base/probe.h"
+
 /* A reader that writers have kept out for so long queues as a writer. */
 #define READER_PATIENCE_NS 1000000
 
@@ -92,8 +94,10 @@ static size_t load_many(const struct calm_map *base, size_t n, const calm_key ke
 
 static calm_status resize_locked(struct lockmap *map, size_t entries)
 {
+	calm__probe2(copy__begin, map, map->table->count);
 	struct calm__table *table = calm__table_resized(&map->base.heap, &map->base.keys,
 							map->table, entries);
+	calm__probe1(copy__end, map);
 	if (!table)
 		return CALM_ENOMEM;
 	calm__table_free(&map->base.heap, map->table);

@@ -9,6 +9,7 @@
  *
  * Reading one is frozen.c's. A walk's own copy is outside the budget.
  */
+#include "base/probe.h"
 #include "map/lockmap.h"
 
 static void dispose(struct calm_snapshot *base)
@@ -33,7 +34,9 @@ static struct calm_snapshot *copy(struct lockmap *map, bool kept)
 	if (!snapshot)
 		return NULL;
 	calm__lockmap_share(map);
+	calm__probe2(copy__begin, map, map->table->count);
 	struct calm__table *table = calm__table_copy(&base->heap, map->table);
+	calm__probe1(copy__end, map);
 	((struct calm__frozen *)snapshot)->table = table;
 	if (table)
 		calm__snap_open(&map->snaps, &snapshot->snap, kept ? table->bytes : 0);

@@ -5,6 +5,7 @@
  * compositions aside: update, which is a load and a compare-and-swap on every kind, and load_many
  * where a kind has no better way.
  */
+#include "base/probe.h"
 #include "guard/guard.h"
 #include "map/kind.h"
 
@@ -41,6 +42,7 @@ calm_status calm__map_new(struct calm_map **out, calm_map **user, const calm_opt
 	map->heap.allocator = *allocator;
 	calm__stripes_add(&map->heap.bytes, calm__self(), (int64_t)size);
 	calm__map_enlist(map);
+	calm__probe2(map__create, map, kind->name);
 	calm__watch_map();
 	*out = map;
 	return CALM_OK;
@@ -49,6 +51,7 @@ calm_status calm__map_new(struct calm_map **out, calm_map **user, const calm_opt
 void calm__map_free(struct calm_map *map)
 {
 	calm_allocator allocator = map->heap.allocator;
+	calm__probe1(map__destroy, map);
 	calm__map_delist(map);
 	calm__free(&allocator, map);
 }
@@ -261,7 +264,12 @@ calm_status calm_map_apply(calm_map *map, size_t n, const calm_change changes[])
 
 static int each(const calm_map *map, calm_visit_fn *visit, void *context)
 {
-	return map && visit ? map->kind->each(map, visit, context) : (int)CALM_EINVAL;
+	if (!map || !visit)
+		return CALM_EINVAL;
+	calm__probe2(traversal__begin, map, CALM__PROBE_EACH);
+	int result = map->kind->each(map, visit, context);
+	calm__probe2(traversal__end, map, CALM__PROBE_EACH);
+	return result;
 }
 
 CALM__TRAVERSAL(int, calm_map_each, each, calm__guard_called,
@@ -271,7 +279,12 @@ static int walk(calm_map *map, calm_visit_fn *visit, void *context)
 {
 	if (!map || !visit)
 		return CALM_EINVAL;
-	return map->kind->walk ? map->kind->walk(map, visit, context) : (int)CALM_EUNSUPPORTED;
+	if (!map->kind->walk)
+		return CALM_EUNSUPPORTED;
+	calm__probe2(traversal__begin, map, CALM__PROBE_WALK);
+	int result = map->kind->walk(map, visit, context);
+	calm__probe2(traversal__end, map, CALM__PROBE_WALK);
+	return result;
 }
 
 CALM__TRAVERSAL(int, calm_map_walk, walk, calm__guard_called,

@@ -32,6 +32,7 @@
  * readers rarely meet, and glibc's costs each of them more (docs/design/maps.md has the figures); a
  * counter of bindings beside the shards', which every write would have to change too.
  */
+#include "base/probe.h"
 #include "core/table.h"
 #include "map/kind.h"
 
@@ -102,8 +103,10 @@ static calm_status load(const struct calm_map *base, calm_key key, void **value)
 
 static calm_status resize_locked(struct calm_map *base, struct shard *shard, size_t entries)
 {
+	calm__probe2(copy__begin, base, shard->table->count);
 	struct calm__table *table = calm__table_resized(&base->heap, &base->keys, shard->table,
 							entries);
+	calm__probe1(copy__end, base);
 	if (!table)
 		return CALM_ENOMEM;
 	calm__table_free(&base->heap, shard->table);

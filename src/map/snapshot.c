@@ -5,6 +5,7 @@
  * ousting and closing are the same for every kind, but for what it kept. diff is composed of a walk
  * over one snapshot and loads from the other, which needs nothing of a kind.
  */
+#include "base/probe.h"
 #include "guard/guard.h"
 #include "map/kind.h"
 
@@ -92,8 +93,9 @@ void calm__history_keep_budget(struct calm_map *map, struct calm__history *histo
 
 /* ---- the verbs ---- */
 
-static void opened(calm_map *map)
+static void opened(calm_map *map, const calm_snapshot *snapshot)
 {
+	calm__probe2(snapshot__open, map, snapshot);
 	/* order: none - the handle reaches other threads by the user's own means. */
 	add_relaxed(&map->snapshots, 1);
 }
@@ -106,7 +108,7 @@ calm_status calm_map_snapshot(calm_map *map, calm_snapshot **out)
 		return CALM_EUNSUPPORTED;
 	calm_status status = map->kind->snapshots->open(map, out);
 	if (status == CALM_OK)
-		opened(map);
+		opened(map, *out);
 	return status;
 }
 
@@ -118,7 +120,7 @@ calm_status calm_map_drain(calm_map *map, calm_snapshot **old)
 		return CALM_EUNSUPPORTED;
 	calm_status status = map->kind->drain(map, old);
 	if (status == CALM_OK)
-		opened(map);
+		opened(map, *old);
 	return status;
 }
 
@@ -127,6 +129,7 @@ void calm_snapshot_close(calm_snapshot *snapshot)
 	if (!snapshot)
 		return;
 	calm_map *map = snapshot->map;
+	calm__probe2(snapshot__close, map, snapshot);
 	calm__snapshot_close(snapshot);
 	/* order: map.snapshots release -> calm_map_destroy(): the last use of the map by this
 	 * snapshot. */
@@ -144,8 +147,13 @@ calm_status calm_snapshot_load(calm_snapshot *snapshot, calm_key key, void **val
 
 static int each(calm_snapshot *snapshot, calm_visit_fn *visit, void *context)
 {
-	return snapshot && visit ? snapshot->map->kind->snapshots->each(snapshot, visit, context)
-				 : (int)CALM_EINVAL;
+	if (!snapshot || !visit)
+		return CALM_EINVAL;
+	const calm_map *map = snapshot->map;
+	calm__probe2(traversal__begin, map, CALM__PROBE_SNAPSHOT_EACH);
+	int result = map->kind->snapshots->each(snapshot, visit, context);
+	calm__probe2(traversal__end, map, CALM__PROBE_SNAPSHOT_EACH);
+	return result;
 }
 
 CALM__TRAVERSAL(int, calm_snapshot_each, each, calm__guard_called,
@@ -164,10 +172,14 @@ static int range(calm_snapshot *snapshot, const calm_key *from, const calm_key *
 		if (status != CALM_OK)
 			return status;
 	}
-	const struct calm__snapshot_kind *kind = snapshot->map->kind->snapshots;
+	const calm_map *map = snapshot->map;
+	const struct calm__snapshot_kind *kind = map->kind->snapshots;
 	if (!kind->range)
 		return CALM_EUNSUPPORTED;
-	return kind->range(snapshot, from, to, ascending, visit, context);
+	calm__probe2(traversal__begin, map, CALM__PROBE_SNAPSHOT_RANGE);
+	int result = kind->range(snapshot, from, to, ascending, visit, context);
+	calm__probe2(traversal__end, map, CALM__PROBE_SNAPSHOT_RANGE);
+	return result;
 }
 
 static int ascending(calm_snapshot *snapshot, const calm_key *from, const calm_key *to,
@@ -238,13 +250,24 @@ static int diff(calm_snapshot *older, calm_snapshot *newer, calm_diff_fn *visit,
 	if (!older || !newer || !visit || older->map != newer->map ||
 	    older->snap.stamp > newer->snap.stamp)
 		return CALM_EINVAL;
-	const struct calm__snapshot_kind *kind = older->map->kind->snapshots;
-	struct diff diff = {newer, visit, context};
-	int result = kind->each(older, diff_older, &diff);
-	if (result != 0)
-		return result;
-	diff.other = older;
-	return kind->each(newer, diff_newer, &diff);
+	/* Neither goes away meanwhile: the visitor is shown values of both. */
+	if (!calm__snap_use(&older->snap))
+		return CALM_ESTALE;
+	int result = CALM_ESTALE;
+	if (calm__snap_use(&newer->snap)) {
+		const calm_map *map = older->map;
+		const struct calm__snapshot_kind *kind = map->kind->snapshots;
+		struct diff diff = {newer, visit, context};
+		calm__probe2(traversal__begin, map, CALM__PROBE_SNAPSHOT_DIFF);
+		result = kind->each(older, diff_older, &diff);
+		diff.other = older;
+		if (result == 0)
+			result = kind->each(newer, diff_newer, &diff);
+		calm__probe2(traversal__end, map, CALM__PROBE_SNAPSHOT_DIFF);
+		calm__snapshot_done(newer);
+	}
+	calm__snapshot_done(older);
+	return result;
 }
 
 CALM__TRAVERSAL(int, calm_snapshot_diff, diff, calm__guard_called,

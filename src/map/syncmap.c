@@ -42,6 +42,7 @@
  * cost an allocation per store. The marks are two addresses of this library instead, which no
  * user's pointer can have.
  */
+#include "base/probe.h"
 #include "map/syncmap.h"
 
 /* ---- entries ---- */
@@ -127,6 +128,7 @@ static void publish(struct syncmap *map, struct tier *tier, bool amended)
 static void promote_locked(struct syncmap *map, struct calm__self *self)
 {
 	struct tier *old = calm__tier_of(load_read(map));
+	calm__probe2(promotion, map, map->dirty->table->count);
 	calm__tier_succeed(old, map->dirty);
 	publish(map, map->dirty, false);
 	map->dirty = NULL;
@@ -156,10 +158,8 @@ static bool expunge_locked(struct entry *entry, struct tier *read)
 	return true;
 }
 
-/* Copies read into a new dirty. */
-static calm_status copy_locked(struct syncmap *map)
+static struct tier *copy_of(struct syncmap *map, struct tier *read)
 {
-	struct tier *read = calm__tier_of(load_read(map));
 	const struct calm__keys *keys = &map->base.keys;
 	size_t least = read->table->count + 1;
 	struct tier *dirty = NULL;
@@ -168,7 +168,7 @@ static calm_status copy_locked(struct syncmap *map)
 	if (!dirty)
 		dirty = calm__tier_new(map, least, read->generation);
 	if (!dirty)
-		return CALM_ENOMEM;
+		return NULL;
 	const struct calm__table *from = read->table;
 	for (size_t i = calm__table_next(from, 0); i != CALM__NO_SLOT;
 	     i = calm__table_next(from, i + 1)) {
@@ -177,6 +177,18 @@ static calm_status copy_locked(struct syncmap *map)
 			calm__table_insert(dirty->table, entry->key,
 					   calm__stored_hash(keys, entry->key), entry);
 	}
+	return dirty;
+}
+
+/* Copies read into a new dirty. */
+static calm_status copy_locked(struct syncmap *map)
+{
+	struct tier *read = calm__tier_of(load_read(map));
+	calm__probe2(copy__begin, map, read->table->count);
+	struct tier *dirty = copy_of(map, read);
+	calm__probe1(copy__end, map);
+	if (!dirty)
+		return CALM_ENOMEM;
 	map->dirty = dirty;
 	map->expected = 0; /* had its table */
 	/* order: none - statistics. */
@@ -191,8 +203,10 @@ static calm_status dirty_room_locked(struct syncmap *map)
 	struct calm__table *table = map->dirty->table;
 	if (table->count < calm__table_room(table))
 		return CALM_OK;
+	calm__probe2(copy__begin, map, table->count);
 	struct calm__table *larger = calm__table_resized(&map->base.heap, &map->base.keys, table,
 							 2 * table->count);
+	calm__probe1(copy__end, map);
 	if (!larger)
 		return CALM_ENOMEM;
 	map->dirty->table = larger;

@@ -350,7 +350,7 @@ calm_status calm_treemap_create(calm_map **out, const calm_options *options)
 		return status;
 	struct calm__treemap *map = calm__treemap_of(base);
 	calm__snaps_init(&map->snaps);
-	calm__history_init(&map->history, &base->heap, &map->snaps);
+	calm__history_init(&map->history, map, &base->heap, &map->snaps);
 	calm__nodes_init(map);
 	struct calm__tree *tree = options && reserve(base, options->capacity) != CALM_OK
 					  ? NULL

@@ -12,6 +12,7 @@
  */
 #include "map/treemap_node.h"
 
+#include "base/probe.h"
 #include "map/treemap_leaf.h"
 
 void calm__nodes_init(struct calm__treemap *map)
@@ -163,5 +164,6 @@ void calm__leaf_save(struct calm__treemap *map, const struct calm__self *self,
 		entry->key = load_relaxed(&leaf->keys[i]);
 		entry->value = load_relaxed(&leaf->values[i]);
 	}
+	calm__probe1(image, map);
 	calm__history_commit(&map->history, self, image);
 }

@@ -21,6 +21,7 @@
 #include "sync/bag.h"
 
 #include "base/alloc.h"
+#include "base/probe.h"
 
 /*
  * Empty blocks a bag keeps: with less than two of them and an open one, what every write of a byte
@@ -141,6 +142,7 @@ void calm__retire_blocks(struct calm__self *self, struct calm__block *blocks)
 		seal(blocks);
 		append_block(bag, blocks);
 		count_pushed(bag, blocks->used);
+		calm__probe1(retire__many, blocks->used);
 	}
 	bag->room = bag_room(bag);
 	self->state |= CALM__DUE;
@@ -157,6 +159,7 @@ void calm__retire_large(struct calm__self *self, void *pointer, calm_release_fn 
 		block = take_spare(bag);
 		append_block(bag, block);
 	}
+	calm__probe1(retire, pointer);
 	block->items[block->used++] = (struct calm__retired){pointer, release, context};
 	block->bytes += bytes;
 	bag->bytes += bytes;

@@ -10,6 +10,7 @@
  *
  * Without memory it stops where it is: what was not copied stays.
  */
+#include "base/probe.h"
 #include "sync/segment.h"
 
 #include <stdlib.h>
@@ -140,6 +141,7 @@ void calm__history_compact(struct calm__history *history)
 	struct stamps *stamps = collect(history);
 	if (!stamps)
 		return;
+	calm__probe1(compact__begin, history->map);
 	calm__history_drain(history);
 	struct packed packed = {NULL};
 	struct calm__segment *segment;
@@ -170,4 +172,5 @@ void calm__history_compact(struct calm__history *history)
 	}
 	calm__heap_free(history->heap, stamps, stamps->size);
 	history->after = calm__history_bytes(history);
+	calm__probe1(compact__end, history->map);
 }

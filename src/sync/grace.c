@@ -23,8 +23,8 @@ static void note_stall_over(uint64_t oldest)
 {
 	/* order: none - shown to people, and a hint to waiters. */
 	uint64_t stalled = load_relaxed(&stall.stalled_epoch);
-	if (stalled != 0 && oldest > stalled)
-		cas_relaxed(&stall.stalled_epoch, &stalled, 0);
+	if (stalled != 0 && oldest > stalled && cas_relaxed(&stall.stalled_epoch, &stalled, 0))
+		calm__probe1(stall__end, stalled);
 }
 
 /*
@@ -55,7 +55,7 @@ static uint64_t grace_of(uint32_t *oldest_record)
 	}
 	/* order: none - only a start for the compare-and-swap. */
 	uint64_t safe = load_relaxed(&calm__domain.safe);
-	/* order: read.safe release -> calm__bag_pop(): the ended sections' loads before what is
+	/* order: read.safe release -> calm__bag_pop(), calm__grace_over(): the ended sections' loads before what is
 	 * freed on another thread. */
 	while (safe < oldest && !cas_acq_rel(&calm__domain.safe, &safe, oldest))
 		;
@@ -90,16 +90,27 @@ bool calm__stalled(struct calm__patience *patience)
 	if (cas_relaxed(&stall.stalled_epoch, &known, oldest)) {
 		store_relaxed(&stall.stalled_record, whose);
 		add_relaxed(&stall.stalls, 1);
-		calm__probe2(stall, whose, oldest);
+		calm__probe2(stall, load_relaxed(&calm__records[whose].thread), oldest);
 	}
 	return true;
+}
+
+uint64_t calm__grace_begins(void)
+{
+	/* order: read.epoch release -> calm__enter(): a stamp as a sealed block's. */
+	return add_acq_rel(&calm__domain.epoch, 1) + 1;
+}
+
+bool calm__grace_over(uint64_t stamp)
+{
+	/* order: read.safe acquire <- grace_of(): whose sections ended, their loads are done. */
+	return load_acquire(&calm__domain.safe) >= stamp || calm__grace() >= stamp;
 }
 
 /* Until every section that is open now has ended. */
 void calm__wait_for_readers(void)
 {
-	/* order: read.epoch release -> calm__enter(): a stamp as a sealed block's. */
-	uint64_t stamp = add_acq_rel(&calm__domain.epoch, 1) + 1;
+	uint64_t stamp = calm__grace_begins();
 	struct calm__patience patience = {0};
 	while (calm__grace() < stamp) {
 		calm__stalled(&patience);

@@ -36,9 +36,10 @@
 
 #define COMPACT_FROM ((uint64_t)1 << 20)
 
-void calm__history_init(struct calm__history *history, struct calm__heap *heap,
+void calm__history_init(struct calm__history *history, const void *map, struct calm__heap *heap,
 			struct calm__snaps *snaps)
 {
+	history->map = map;
 	history->heap = heap;
 	history->snaps = snaps;
 	history->heads = history->few;

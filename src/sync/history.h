@@ -108,9 +108,10 @@ struct calm__history {
 	struct calm__lock spare_lock;
 	struct calm__segment *spares;
 	unsigned spare;
+	const void *map; /* whose it is, for probes */
 };
 
-void calm__history_init(struct calm__history *history, struct calm__heap *heap,
+void calm__history_init(struct calm__history *history, const void *map, struct calm__heap *heap,
 			struct calm__snaps *snaps);
 /* No snapshot is open and no thread uses it. */
 void calm__history_free(struct calm__history *history);

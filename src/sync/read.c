@@ -44,6 +44,8 @@
  */
 #include "sync/read.h"
 
+#include "base/probe.h"
+
 #include "sync/bag.h"
 #include "sync/grace.h"
 #include "sync/thread.h"
@@ -59,7 +61,7 @@ void calm__enter_slow(struct calm__self *self)
 	if (self->state & CALM__NOBODY)
 		self = calm__attach();
 	if (!calm__inside(self)) {
-		/* order: read.epoch acquire <- seal(), calm__wait_for_readers(): as in
+		/* order: read.epoch acquire <- seal(), calm__grace_begins(): as in
 		 * calm__enter(). */
 		uint64_t epoch = load_acquire(&calm__domain.epoch);
 		/* order: read.section release -> grace_of(): as in calm__enter(). */
@@ -121,10 +123,12 @@ static void run(struct calm__self *self, const struct calm__retired *items, uint
 /* Releases at most so many blocks' worth of what is due in a bag, which may be another thread's. */
 static void run_due(struct calm__self *self, struct calm__bag *bag, unsigned blocks)
 {
-	uint64_t left = (uint64_t)blocks * CALM__BLOCK_ITEMS;
+	uint64_t most = (uint64_t)blocks * CALM__BLOCK_ITEMS;
+	uint64_t released = 0;
 	struct calm__block *empty = NULL;
 	struct calm__retired item;
-	for (; left > 0; left--) {
+	calm__probe1(reclaim__begin, calm__bag_waiting(bag));
+	for (; released < most; released++) {
 		calm__lock(&bag->lock);
 		bool any = calm__bag_pop(bag, &item, &empty);
 		if (any)
@@ -134,6 +138,7 @@ static void run_due(struct calm__self *self, struct calm__bag *bag, unsigned blo
 			break;
 		run(self, &item, 1);
 	}
+	calm__probe1(reclaim__end, released);
 	calm__free_blocks(empty);
 }
 
@@ -189,6 +194,12 @@ void calm__settle(struct calm__self *self)
 		}
 		calm__bag_trim(bag);
 	}
+}
+
+void calm__settle_later(struct calm__self *self)
+{
+	if (calm__bag_waiting(&self->bag) > 0)
+		self->state |= CALM__DUE;
 }
 
 void calm__exit_settle(struct calm__self *self)
@@ -273,8 +284,11 @@ static void flush_own(struct calm__self *self, struct calm__bag *bag, const void
 		if (n > 0)
 			announce(self, context);
 		calm__unlock(&bag->lock);
-		if (n > 0)
+		if (n > 0) {
+			calm__probe1(reclaim__begin, n);
 			run(self, items, n);
+			calm__probe1(reclaim__end, n);
+		}
 	} while (n > 0);
 	calm__free_blocks(empty);
 }
@@ -316,11 +330,13 @@ void calm__backlog(struct calm__backlog *out)
 
 void calm_read_begin(void)
 {
+	calm__probe0(read__begin); /* before: behind a call it would need a frame */
 	calm__enter(calm__current);
 }
 
 void calm_read_end(void)
 {
+	calm__probe0(read__end);
 	calm__leave(calm__current);
 }
 

@@ -100,6 +100,7 @@ struct calm__self {
 	uint32_t state;           /* sections inside one another, | CALM__DUE | CALM__FENCE */
 	uint32_t nested;          /* release functions inside one another */
 	uint32_t index;           /* of this record: spreads striped counters */
+	uint32_t turn;            /* of what is done once in so many times; the owner's */
 
 	_Alignas(CALM__LINE) struct calm__bag bag;
 	shared_ptr running[CALM__NESTED]; /* contexts of the release functions being run */
@@ -147,7 +148,7 @@ static inline void calm__enter(struct calm__self *self)
 		return;
 	}
 	self->state = 1;
-	/* order: read.epoch acquire <- seal(), calm__wait_for_readers(): a section that begins
+	/* order: read.epoch acquire <- seal(), calm__grace_begins(): a section that begins
 	 * in a new epoch sees what was unlinked before that epoch was opened. */
 	uint64_t epoch = load_acquire(&calm__domain.epoch);
 	/* order: read.section release -> grace_of(): keeps the last section's loads before this
@@ -177,7 +178,7 @@ static inline bool calm__glance(struct calm__self *self)
 {
 	if (unlikely(self->state != 0))
 		return false;
-	/* order: read.epoch acquire <- seal(), calm__wait_for_readers(): as in calm__enter(). */
+	/* order: read.epoch acquire <- seal(), calm__grace_begins(): as in calm__enter(). */
 	uint64_t epoch = load_acquire(&calm__domain.epoch);
 	/* order: read.section release -> grace_of(): as in calm__enter(). */
 	store_release(&self->epoch, epoch);
@@ -191,6 +192,12 @@ static inline void calm__glanced(struct calm__self *self)
 	/* order: read.section release -> grace_of(): the section's loads come before its end. */
 	store_release(&self->epoch, 0);
 }
+
+/*
+ * Inside a section: what this thread has retired, and was due when readers were in the way, is looked
+ * at again when the section ends. For who retires large pieces, but seldom.
+ */
+void calm__settle_later(struct calm__self *self);
 
 /* Whether the thread is inside a section. */
 static inline bool calm__inside(const struct calm__self *self)
@@ -214,6 +221,14 @@ void calm__retire(struct calm__self *self, void *pointer, calm_release_fn *relea
  */
 void calm__retire_large(struct calm__self *self, void *pointer, calm_release_fn *release,
 			void *context, uint64_t bytes);
+
+/*
+ * For a single piece that its owner keeps until its readers are gone: a stamp, drawn after it was
+ * unlinked; and whether every section that began before that has ended. over() looks, for a
+ * microsecond; own sections count.
+ */
+uint64_t calm__grace_begins(void);
+bool calm__grace_over(uint64_t stamp);
 
 /*
  * Blocks of their own, for what must wait for something else first (sync/snap.c). After

@@ -22,7 +22,7 @@ mkdir "$folder/cores" "$folder/one"
 cd "$folder/one" || exit 2
 
 wanted=0 turn=0
-for kind in hashmap treemap lockmap syncmap shardmap cowmap; do
+for kind in hashmap treemap lockmap syncmap shardmap cowmap deltamap; do
 	turn=$((turn + 1))
 	"$victim" $kind word live 1 >/dev/null 2>&1
 	[ $? != 77 ] || continue # a kind that this build has not

@@ -138,7 +138,7 @@ static calm_status keep_new(calm_key key, bool present, void **value, bool *keep
 	(void)key;
 	event->result = present ? (uint8_t)act_id(*value) : 0;
 	*value = act_value(event->value);
-	*keep = true;
+	*keep = event->value != 0;
 	explore_yield();
 	return CALM_OK;
 }
@@ -198,12 +198,12 @@ static void call_key(struct act_fiber *self, struct history_event *event)
 	act_answered(event, status, result);
 }
 
-static void act_on_key(unsigned fiber, enum history_verb verb, unsigned key)
+void act_on_key(unsigned fiber, enum history_verb verb, unsigned key, bool removes)
 {
 	struct act_fiber *self = &stage.fibers[fiber];
 	bool stores = verb == HISTORY_STORE || verb == HISTORY_SWAP ||
 		      verb == HISTORY_LOAD_OR_STORE || verb == HISTORY_COMPARE_AND_SWAP ||
-		      verb == HISTORY_UPDATE;
+		      (verb == HISTORY_UPDATE && !removes);
 	bool compares = verb == HISTORY_COMPARE_AND_SWAP || verb == HISTORY_COMPARE_AND_DELETE;
 	uint8_t value = stores ? (uint8_t)act_new_value() : 0;
 	/* Values may be looked at in a section only; those that are given are. */
@@ -218,6 +218,42 @@ static void act_on_key(unsigned fiber, enum history_verb verb, unsigned key)
 	call_key(self, &event);
 	if (section)
 		calm_read_end();
+}
+
+static void load_many(unsigned fiber)
+{
+	struct act_fiber *self = &stage.fibers[fiber];
+	unsigned n = stage.keys + (stage.fillers > 0);
+	calm_key keys[ACT_KEYS + 1];
+	void *values[ACT_KEYS + 1] = {NULL};
+	calm_status found[ACT_KEYS + 1];
+	for (unsigned k = 0; k < n; k++)
+		keys[k] = act_key(k == stage.keys ? ACT_FILLER : stage.base + k);
+	bool section = stage.releases && !self->depth;
+	if (section)
+		calm_read_begin();
+	struct history_event event = act_begin(fiber, HISTORY_LOAD, 0);
+	size_t ok = calm_map_load_many(stage.map, n, keys, values, found);
+	event.end = explore_tick();
+	for (unsigned k = 0; k < n; k++) {
+		if (found[k] != CALM_OK && found[k] != CALM_ABSENT)
+			explore_fail("load_many answered %d", found[k]);
+		event.key = (uint8_t)(k == stage.keys ? HISTORY_OTHERS : k);
+		event.status = (int8_t)found[k];
+		event.result = found[k] == CALM_OK ? (uint8_t)act_id(values[k]) : 0;
+		ok -= found[k] == CALM_OK;
+		if (k < stage.keys && self->depth > 0)
+			act_hold(&self->held, event.result);
+		if (k < stage.keys)
+			self->seen[k] = event.result;
+		else
+			event.result = event.result == ACT_FILLER;
+		act_record(&event);
+	}
+	if (section)
+		calm_read_end();
+	if (ok != 0)
+		explore_fail("load_many counted %zu too many", ok);
 }
 
 static void apply(unsigned fiber, unsigned key, bool removes)
@@ -248,6 +284,18 @@ static void apply(unsigned fiber, unsigned key, bool removes)
 	}
 }
 
+/* What has no place in a history. */
+static void look_at_counts(void)
+{
+	calm_stats stats;
+	size_t size = calm_map_size(stage.map);
+	calm_map_stats(stage.map, &stats);
+	if (size > ACT_VALUES || stats.entries > ACT_VALUES)
+		explore_fail("a size of %zu, or of %zu", size, (size_t)stats.entries);
+	if (stats.history_bytes > 0 && stats.bytes == 0)
+		explore_fail("history without a byte");
+}
+
 /* ---- programs ---- */
 
 static void leave(struct act_fiber *self)
@@ -265,11 +313,28 @@ static void play_act(unsigned fiber, struct act act)
 	struct act_fiber *self = &stage.fibers[fiber];
 	const char *found = strchr(keyed, act.verb);
 	if (found) {
-		act_on_key(fiber, (enum history_verb)(found - keyed), act.key);
+		act_on_key(fiber, (enum history_verb)(found - keyed), act.key, false);
+		return;
+	}
+	if (strchr("lwcr", act.verb)) {
+		act_on_cell(fiber, act.verb);
 		return;
 	}
 	struct history_event event;
 	switch (act.verb) {
+	case 'u':
+		act_on_key(fiber, HISTORY_UPDATE, act.key, true);
+		break;
+	case 'm':
+		load_many(fiber);
+		break;
+	case 's':
+		look_at_counts();
+		break;
+	case 'h':
+		if (calm_map_reserve(stage.map, ACT_FILLERS) != CALM_OK)
+			explore_fail("reserve failed");
+		break;
 	case 'A':
 	case 'B':
 		apply(fiber, act.key, act.verb == 'B');
@@ -284,8 +349,14 @@ static void play_act(unsigned fiber, struct act act)
 	case 'P':
 		act_walk(fiber);
 		break;
+	case 'p':
+		act_walk_and_delete(fiber);
+		break;
 	case 'V':
 		act_live_walk(fiber);
+		break;
+	case 'v':
+		act_live_walk_and_delete(fiber);
 		break;
 	case 'M':
 		if (calm_deltamap_compact(stage.map) != CALM_OK)
@@ -307,7 +378,7 @@ static void play_act(unsigned fiber, struct act act)
 			explore_fail("calm_read_wait did not wait");
 		break;
 	default:
-		act_on_snapshot(fiber, act.verb);
+		act_on_snapshot(fiber, act);
 	}
 }
 

@@ -41,6 +41,7 @@ struct act_fiber {
 	struct act acts[ACT_ACTS];
 	unsigned seen[ACT_KEYS]; /* what the fiber last saw bound to a key */
 	struct act_snapshot snapshots[2];
+	unsigned cell;  /* what it last saw in the cell */
 	unsigned depth; /* of read sections */
 	uint64_t held;  /* values loaded in them */
 };
@@ -48,6 +49,8 @@ struct act_fiber {
 /* One schedule; everything but the items is all zero at its start. */
 struct act_stage {
 	calm_map *map;
+	calm_cell cell;
+	bool has_cell;
 	unsigned keys;
 	unsigned base;    /* the number of key 0 */
 	unsigned fillers; /* bound */
@@ -91,6 +94,10 @@ struct act_view {
 	history_state state;
 	unsigned fillers;
 	bool yields; /* others run between two bindings */
+	int order;   /* of the keys: 1 ascending, -1 descending, 0 any */
+	unsigned last;
+	uint32_t began;          /* when the first was seen; 0: none yet */
+	uint32_t seen[ACT_KEYS]; /* and each key */
 	uint64_t filler_seen[(ACT_FILLERS + 63) / 64];
 };
 
@@ -101,10 +108,27 @@ void act_viewed(struct act_view *view);
 
 void act_walk(unsigned fiber);
 void act_live_walk(unsigned fiber);
+/* Both again, with a visitor that deletes each key that it is shown. */
+void act_walk_and_delete(unsigned fiber);
+void act_live_walk_and_delete(unsigned fiber);
 void act_drain(unsigned fiber);
-/* The acts N E G K Q; the lower-case ones on the second snapshot. */
-void act_on_snapshot(unsigned fiber, char verb);
+/* The acts N E G K Y J j H # Q; the lower-case ones of N E G K Q on the second snapshot. */
+void act_on_snapshot(unsigned fiber, struct act act);
 void act_close(struct act_snapshot *snapshot);
+
+/* A verb of one key, also from a visitor. removes: an update that keeps no binding. */
+void act_on_key(unsigned fiber, enum history_verb verb, unsigned key, bool removes);
+
+/* ---- a cell beside the map (act_cell.c) ---- */
+
+/* Its key in the history. */
+#define ACT_CELL (HISTORY_KEYS - 1)
+
+void act_cell_set_up(void);
+/* The acts l w c r. */
+void act_on_cell(unsigned fiber, char verb);
+/* The last load, and its end. */
+void act_cell_end(struct act_view *view);
 
 /* A fiber's program: what explore_run runs. */
 void act_run(unsigned fiber, void *context);

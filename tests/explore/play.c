@@ -19,16 +19,18 @@
 #include "explore/play.h"
 
 #include "explore/act.h"
+#include "explore/pairs.h"
 #include "kit/random.h"
 
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define MAP_SEED 1 /* of every map's hash: growth must not depend on luck */
-#define SPOILT 512 /* bytes of a freed block */
-#define AGE 80     /* snapshots that were opened before a schedule */
-#define EDGES 3    /* sizes at which a map grows */
+#define MAP_SEED 1     /* of every map's hash: growth must not depend on luck */
+#define SPOILT 512     /* bytes of a freed block */
+#define AGE 80         /* snapshots that were opened before a schedule */
+#define EDGES 3        /* sizes at which a map grows */
+#define BUDGET_BITS 13 /* of the bytes of a budget: from one that ousts whatever is opened */
 
 /* Entries that a kind holds when the next insert makes it grow, or the next delete shrink. */
 struct edges {
@@ -43,6 +45,7 @@ static struct {
 	const struct kit_kind *kind;
 	const struct scenario *scenario;
 	const struct explore_plan *plan;
+	unsigned flags; /* the scenario's, and what its seed adds */
 	uint64_t random;
 	unsigned fibers;
 	bool walked;
@@ -82,7 +85,7 @@ static calm_map *new_map(const struct kit_kind *kind, unsigned flags)
 	options.seed = MAP_SEED;
 	options.allocator = &allocator;
 	options.keys = stage.bytes ? CALM_KEYS_BYTES : CALM_KEYS_WORD;
-	options.snapshot_budget = flags & PLAY_BUDGET ? 1 : 0;
+	options.snapshot_budget = flags & PLAY_BUDGET ? (size_t)1 << draw(BUDGET_BITS) : 0;
 	if (stage.releases) {
 		options.release = act_release;
 		options.context = &stage;
@@ -165,24 +168,39 @@ static void find_all_edges(const struct kit_kind *kind)
 	stage.bytes = stage.releases = false;
 }
 
-bool play_applies(const struct kit_kind *kind, const struct scenario *scenario)
+static unsigned find_abilities(const struct kit_kind *kind)
 {
+	unsigned able = PLAY_RELEASES | PLAY_CELL | PLAY_EXITS | PLAY_PAIR;
 #ifdef EXPLORE_TSAN /* which takes calm__current, that attaching and exiting set, for shared memory */
-	if (scenario->flags & PLAY_EXITS)
-		return false;
+	able &= ~(unsigned)PLAY_EXITS;
 #endif
-	if (!kit_kind_exists(kind) || (scenario->flags & PLAY_SNAPSHOTS && !kind->snapshots))
-		return false;
 	find_all_edges(kind);
 	calm_map *map = new_map(kind, 0);
 	calm_change change = {.key = act_key(0), .remove = true};
-	bool applies = !(scenario->flags & PLAY_APPLY) ||
-		       calm_map_apply(map, 1, &change) != CALM_EUNSUPPORTED;
-	applies &= !(scenario->flags & PLAY_COMPACTS) || calm_deltamap_compact(map) == CALM_OK;
+	able |= kind->snapshots ? PLAY_SNAPSHOTS | PLAY_BUDGET : 0;
+	able |= kind->ordered ? PLAY_ORDERED : 0;
+	able |= calm_map_apply(map, 1, &change) != CALM_EUNSUPPORTED ? PLAY_APPLY : 0;
+	able |= calm_deltamap_compact(map) == CALM_OK ? PLAY_COMPACTS : 0;
+	able |= edges_of(kind)->grow_count > 0 ? PLAY_GROWS : 0;
+	able |= edges_of(kind)->shrink > 0 ? PLAY_SHRINKS : 0;
 	(void)calm_map_destroy(map);
-	const struct edges *edges = edges_of(kind);
-	return applies && !(scenario->flags & PLAY_GROWS && edges->grow_count == 0) &&
-	       !(scenario->flags & PLAY_SHRINKS && edges->shrink == 0);
+	return able;
+}
+
+/* The flags that the kind can play; 0: this build does not have it. */
+static unsigned able(const struct kit_kind *kind)
+{
+	static unsigned found[KIT_KINDS];
+	unsigned *flags = &found[kind - kit_kinds];
+	if (*flags == 0 && kit_kind_exists(kind))
+		*flags = find_abilities(kind);
+	return *flags;
+}
+
+bool play_applies(const struct kit_kind *kind, const struct scenario *scenario)
+{
+	unsigned flags = able(kind);
+	return flags != 0 && (scenario->flags & ~flags) == 0;
 }
 
 /* ---- programs ---- */
@@ -215,8 +233,16 @@ static void draw_programs(const struct scenario *scenario)
 		for (unsigned k = 0; k < acts; k++)
 			read_program(&stage.fibers[i], "*", scenario->alphabet);
 	}
-	for (unsigned i = 0; !open && i < PLAY_FIBERS && scenario->programs[i]; i++, last.fibers++)
-		read_program(&stage.fibers[i], scenario->programs[i], scenario->alphabet);
+	char pair[PLAY_FIBERS][PAIRS_PROGRAM];
+	if (scenario->flags & PLAY_PAIR)
+		pairs_programs(scenario, able(last.kind), last.plan->seed, pair);
+	for (unsigned i = 0; !open && i < PLAY_FIBERS; i++) {
+		const char *program = scenario->flags & PLAY_PAIR ? pair[i] : scenario->programs[i];
+		if (!program || !*program)
+			break;
+		read_program(&stage.fibers[i], program, scenario->alphabet);
+		last.fibers++;
+	}
 	for (unsigned i = 0; i < last.fibers; i++)
 		for (unsigned k = 0; k < stage.fibers[i].count; k++)
 			stage.clears |= strchr("ZR", stage.fibers[i].acts[k].verb) != NULL;
@@ -246,23 +272,23 @@ static void bind_keys(unsigned bound)
 	}
 }
 
-static void set_map_up(const struct kit_kind *kind, const struct scenario *scenario)
+static void set_map_up(const struct kit_kind *kind)
 {
 	const struct edges *edges = edges_of(kind);
 	unsigned bound = draw(1U << stage.keys);
-	unsigned fillers = scenario->flags & (PLAY_GROWS | PLAY_SHRINKS) ? 0 : draw(3);
+	unsigned fillers = last.flags & (PLAY_GROWS | PLAY_SHRINKS) ? 0 : draw(3);
 	unsigned most = 0;
-	if (scenario->flags & PLAY_GROWS) {
+	if (last.flags & PLAY_GROWS) {
 		unsigned edge = edges->grow[draw(edges->grow_count)];
 		unsigned others = (unsigned)__builtin_popcount(bound) + draw(2);
 		fillers = edge > others ? edge - others : 0;
-	} else if (scenario->flags & PLAY_SHRINKS) {
+	} else if (last.flags & PLAY_SHRINKS) {
 		bound = (1U << stage.keys) - 1;
 		most = edges->top;
 		fillers = edges->shrink + draw(2);
 		fillers = fillers > stage.keys ? fillers - stage.keys : 0;
 	}
-	stage.map = new_map(kind, scenario->flags);
+	stage.map = new_map(kind, last.flags);
 	for (unsigned i = 0; i < (most > fillers ? most : fillers); i++)
 		fill(stage.map, ACT_FILLER + i);
 	bind_keys(bound);
@@ -294,13 +320,15 @@ static void set_up(const struct kit_kind *kind, const struct scenario *scenario,
 	last.random = ~kit_mix(plan->seed + 0x9e3779b97f4a7c15U);
 	stage.keys = scenario->keys;
 	stage.bytes = draw(4) == 0;
-	stage.releases = draw(2) == 0 || scenario->flags & PLAY_RELEASES;
+	stage.releases = draw(2) == 0 || last.flags & PLAY_RELEASES;
 	stage.base = draw(16);
-	stage.budget = scenario->flags & PLAY_BUDGET;
+	stage.budget = last.flags & PLAY_BUDGET;
 	stage.history.strict = strcmp(kind->name, "lockmap") == 0 ||
 			       strcmp(kind->name, "cowmap") == 0;
 	draw_programs(scenario);
-	set_map_up(kind, scenario);
+	set_map_up(kind);
+	if (last.flags & PLAY_CELL)
+		act_cell_set_up();
 }
 
 /* ---- judging ---- */
@@ -317,6 +345,8 @@ static void judge_quiet_map(void)
 	if (calm_map_each(stage.map, act_visit, &view) != 0)
 		explore_fail("the last walk failed");
 	act_viewed(&view);
+	if (stage.has_cell)
+		act_cell_end(&view);
 	event.state = view.state;
 	event.end = explore_tick();
 	unsigned count = view.fillers;
@@ -365,7 +395,10 @@ bool play(const struct kit_kind *kind, const struct scenario *scenario,
 	  const struct explore_plan *plan, struct explore_outcome *outcome)
 {
 	struct explore_plan with = *plan;
-	with.exits = scenario->flags & PLAY_EXITS;
+	last.flags = scenario->flags;
+	if (scenario->flags & PLAY_PAIR)
+		last.flags |= pairs_flags(plan->seed) & able(kind);
+	with.exits = last.flags & PLAY_EXITS;
 	with.run = act_run;
 	explore_fresh(with.exits);
 	set_up(kind, scenario, plan);
@@ -385,15 +418,19 @@ bool play(const struct kit_kind *kind, const struct scenario *scenario,
 
 void play_describe(FILE *file)
 {
-	fprintf(file, "  %s, %s keys from %u, %s values, %u fillers%s\n", last.kind->name,
+	fprintf(file, "  %s, %s keys from %u, %s values, %u fillers%s%s%s%s%s\n", last.kind->name,
 		stage.bytes ? "byte" : "word", stage.base, stage.releases ? "released" : "plain",
-		stage.fillers, last.walked ? ", walked before" : "");
+		stage.fillers, last.walked ? ", walked before" : "",
+		last.flags & PLAY_GROWS ? ", about to grow" : "",
+		last.flags & PLAY_SHRINKS ? ", about to shrink" : "",
+		last.flags & PLAY_BUDGET ? ", a budget" : "",
+		last.flags & PLAY_EXITS ? ", threads exit" : "");
 	for (unsigned i = 0; i < last.fibers; i++) {
 		fprintf(file, "  fiber %u:", i);
 		for (unsigned k = 0; k < stage.fibers[i].count; k++) {
 			struct act act = stage.fibers[i].acts[k];
 			fprintf(file, " %c", act.verb);
-			if (strchr("LSWIDTCXUAB", act.verb))
+			if (strchr("LSWIDTCXUuABY", act.verb))
 				fprintf(file, "%u", act.key);
 		}
 		fputc('\n', file);

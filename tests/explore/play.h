@@ -7,13 +7,16 @@
  * A program is a row of acts, a letter each; those of a key are followed by its number, or by ? for
  * any. * is an act of the scenario's alphabet.
  *	L load  S store  W swap  I load_or_store  D delete  T load_and_delete
- *	C compare_and_swap, X compare_and_delete, expecting what the fiber last saw  U update
+ *	C compare_and_swap, X compare_and_delete, expecting what the fiber last saw
+ *	U update  u update to no binding  m load_many of all keys
  *	A apply: store this key and the next  B apply: store this key, remove the next
  *	Z clear  R drain, and read what was drained
  *	N open a snapshot  E read it with each  G with loads  K with a cursor  Q close it
- *	n e g k q  the same with a second one
- *	P calm_map_walk  V calm_map_each
- *	M calm_deltamap_compact
+ *	n e g k q  the same with a second one  H diff of the two
+ *	Y the first by a seek to the key and a cursor's way back  J j by ranges up and down  # its size
+ *	P calm_map_walk  V calm_map_each  p v  with a visitor that deletes what it is shown
+ *	M calm_deltamap_compact  h calm_map_reserve  s size and stats
+ *	l calm_cell_load  w calm_cell_swap  c calm_cell_compare_and_swap  r calm_retire
  *	( ) a read section  O the fiber's sections end with its thread  F calm_read_wait
  */
 #ifndef TESTS_EXPLORE_PLAY_H
@@ -26,14 +29,17 @@
 #define PLAY_FIBERS 3
 
 enum play_flags {
-	PLAY_SNAPSHOTS = 1, /* for kinds that have them */
-	PLAY_APPLY = 2,     /* for kinds that have it */
-	PLAY_GROWS = 4,     /* the next new keys make the map grow */
-	PLAY_SHRINKS = 8,   /* the next deletes make it shrink */
-	PLAY_EXITS = 16,    /* the threads begin and end with their programs */
-	PLAY_BUDGET = 32,   /* a snapshot_budget of one byte */
-	PLAY_RELEASES = 64, /* values are always to be released; else in half of the schedules */
-	PLAY_COMPACTS = 128 /* for kinds that compact */
+	PLAY_SNAPSHOTS = 1,  /* for kinds that have them */
+	PLAY_APPLY = 2,      /* for kinds that have it */
+	PLAY_GROWS = 4,      /* the next new keys make the map grow */
+	PLAY_SHRINKS = 8,    /* the next deletes make it shrink */
+	PLAY_EXITS = 16,     /* the threads begin and end with their programs */
+	PLAY_BUDGET = 32,    /* a snapshot_budget of one byte to some thousand */
+	PLAY_RELEASES = 64,  /* values are always to be released; else in half of the schedules */
+	PLAY_COMPACTS = 128, /* for kinds that compact */
+	PLAY_ORDERED = 256,  /* for kinds that have an order */
+	PLAY_CELL = 512,     /* has a cell */
+	PLAY_PAIR = 1024     /* the programs are two verbs' (pairs.h), to be varied */
 };
 
 struct scenario {

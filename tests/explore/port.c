@@ -14,6 +14,7 @@
 #include "base/port.h"
 
 #include "explore/sched.h"
+#include "explore/threads.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -67,7 +68,7 @@ void calm__wait_turn(unsigned turn)
 
 int calm__thread_id(void)
 {
-	return (int)explore_current() + 1;
+	return (int)threads_whose() + 1;
 }
 
 /* ---- readers-writer locks ---- */

@@ -58,10 +58,9 @@ int __wrap_pthread_key_create(pthread_key_t *key, void (*destructor)(void *))
 	return 0;
 }
 
-/* The fiber whose thread is being made or ended from outside a schedule. */
 static unsigned stands_for = EXPLORE_NOBODY;
 
-static unsigned whose(void)
+unsigned threads_whose(void)
 {
 	unsigned current = explore_current();
 	return current == EXPLORE_NOBODY ? stands_for : current;
@@ -69,13 +68,13 @@ static unsigned whose(void)
 
 int __wrap_pthread_setspecific(pthread_key_t key, const void *value)
 {
-	keys.values[whose()][key] = (void *)(uintptr_t)value;
+	keys.values[threads_whose()][key] = (void *)(uintptr_t)value;
 	return 0;
 }
 
 void threads_exit(void)
 {
-	void **values = keys.values[whose()];
+	void **values = keys.values[threads_whose()];
 	for (unsigned i = 0; i < ROUNDS * keys.count; i++) {
 		void *value = values[i % keys.count];
 		values[i % keys.count] = NULL;
@@ -128,6 +127,7 @@ static void tidy_record(struct calm__self *self)
 	expect(!calm__inside(self) && self->nested == 0, "no section is open");
 	self->state &= ~CALM__DUE;
 	store_relaxed(&self->runs, 0);
+	self->turn = 0;
 	tidy_bag(&self->bag);
 }
 

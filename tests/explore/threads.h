@@ -22,6 +22,9 @@ static inline void threads_swap(unsigned from, unsigned to)
  */
 void threads_prepare(bool exits);
 
+/* The fiber whose thread runs, or is being made or ended from outside a schedule; EXPLORE_NOBODY. */
+unsigned threads_whose(void);
+
 /* Ends the running fiber's thread, as pthread_exit would. */
 void threads_exit(void);
 

@@ -3,11 +3,13 @@
 /*
  * What is deltamap's own: what compaction does and leaves alone, when it begins, who keeps an old base
  * and what that counts for, what it costs in memory; and that a half-made base keeps nothing from
- * being released.
+ * being released; and what waits for readers is bounded.
  */
 #include "map/deltamap.h"
 
 #include "suite.h"
+
+#include <sched.h>
 
 #define ENTRIES 1000
 
@@ -216,6 +218,144 @@ static void a_half_made_base_keeps_nothing(void **state)
 	}
 }
 
+/* ---- an old base and its readers ---- */
+
+struct crowd {
+	calm_map *map;
+	atomic_bool inside;
+	atomic_uint writing;
+	_Atomic uint64_t most; /* bytes */
+};
+
+/* The first stays in a section until the others have written at full speed. */
+static void stay_or_write(unsigned index, void *context)
+{
+	struct crowd *crowd = context;
+	if (index == 0) {
+		void *value;
+		calm_read_begin();
+		suite_check(calm_map_load(crowd->map, calm_word(1), &value) == CALM_OK);
+		atomic_store(&crowd->inside, true);
+		while (atomic_load(&crowd->writing) > 0)
+			sched_yield();
+		calm_read_end();
+		return;
+	}
+	while (!atomic_load(&crowd->inside))
+		sched_yield();
+	struct kit_random random;
+	kit_random_seed(&random, index);
+	for (uint64_t i = 0; i < suite_long(100000); i++) {
+		calm_key key = calm_word(kit_random_below(&random, ENTRIES));
+		suite_check(calm_map_store(crowd->map, key, suite_int(i)) == CALM_OK);
+		uint64_t bytes = i % 16 == 0 ? stats_of(crowd->map).bytes : 0;
+		if (bytes > atomic_load(&crowd->most))
+			atomic_store(&crowd->most, bytes);
+	}
+	atomic_fetch_sub(&crowd->writing, 1);
+}
+
+static void while_a_reader_stays_there_are_two_bases(void **state)
+{
+	(void)state;
+	struct crowd crowd = {.map = map_of(CALM_KEYS_WORD, 0, 0, NULL), .writing = 2};
+	fill(crowd.map, ENTRIES, 0);
+	assert_int_equal(calm_deltamap_compact(crowd.map), CALM_OK);
+	assert_int_equal(calm_read_wait(), CALM_OK);
+	calm_stats before = stats_of(crowd.map);
+	suite_threads(3, stay_or_write, &crowd);
+	assert_int_equal(stats_of(crowd.map).copies, before.copies + 1);
+	assert_true(atomic_load(&crowd.most) > before.bytes);
+	assert_true(atomic_load(&crowd.most) < 10 * before.bytes);
+	/* It is gone, so writers find out, and go on. */
+	fill(crowd.map, 2 * ENTRIES, 0);
+	assert_true(stats_of(crowd.map).copies > before.copies + 1);
+	assert_true(marks(crowd.map) < ENTRIES);
+	suite_end(crowd.map, NULL, NULL);
+}
+
+/* Keys that come and go leave a mark each, of which the base says nothing. */
+static void not_even_a_reader_that_stays_keeps_every_mark(void **state)
+{
+	(void)state;
+	calm_map *map = map_of(CALM_KEYS_WORD, 0, 0, NULL);
+	fill(map, ENTRIES, 0);
+	assert_int_equal(calm_deltamap_compact(map), CALM_OK);
+	calm_read_begin();
+	struct calm__base *base = calm__base_of(generation_of(map));
+	uint64_t most = 0;
+	for (uint64_t i = ENTRIES; i < 20 * ENTRIES; i++) {
+		assert_int_equal(calm_map_store(map, calm_word(i), NULL), CALM_OK);
+		assert_int_equal(calm_map_delete(map, calm_word(i)), CALM_OK);
+		most = marks(map) > most ? marks(map) : most;
+	}
+	assert_true(most > ENTRIES);
+	assert_true(most < 4 * ENTRIES);
+	assert_int_equal(base->dense->count, ENTRIES); /* still there */
+	calm_read_end();
+	suite_end(map, NULL, NULL);
+}
+
+static void by_hand_waits_for_no_reader(void **state)
+{
+	(void)state;
+	calm_map *map = map_of(CALM_KEYS_WORD, 0, 0, NULL);
+	calm_read_begin();
+	for (uint64_t round = 1; round < 5; round++) {
+		struct calm__base *base = calm__base_of(generation_of(map));
+		fill(map, ENTRIES * round, round);
+		assert_int_equal(calm_deltamap_compact(map), CALM_OK);
+		assert_int_equal(marks(map), 0);
+		assert_int_equal(based(map), ENTRIES * round);
+		assert_true(base->dense->count < ENTRIES * round);
+	}
+	calm_read_end();
+	assert_int_equal(calm_read_wait(), CALM_OK);
+	assert_true(stats_of(map).bytes < 2 * calm__base_of(generation_of(map))->dense->bytes);
+	suite_end(map, NULL, NULL);
+}
+
+/* Of keys in the base alone, marked, gone, and neither; more than it has on the way at one time. */
+static void many_loads_say_what_single_ones_say(void **state)
+{
+	(void)state;
+	for (int bytes = 0; bytes < 2; bytes++) {
+		const struct suite on = {NULL, bytes ? CALM_KEYS_BYTES : CALM_KEYS_WORD};
+		calm_map *map = map_of(on.keys, SIZE_MAX, 0, NULL);
+		calm_key keys[50];
+		void *values[50];
+		calm_status found[50];
+		for (uint64_t i = 0; i < 2 * ENTRIES; i += 2)
+			assert_int_equal(calm_map_store(map, suite_key(&on, i), suite_int(i)),
+					 CALM_OK);
+		assert_int_equal(calm_deltamap_compact(map), CALM_OK);
+		for (uint64_t i = 0; i < 2 * ENTRIES; i += 3) {
+			calm_status status = i % 2 ? calm_map_store(map, suite_key(&on, i),
+								    suite_int(3 * i))
+						   : calm_map_delete(map, suite_key(&on, i));
+			assert_int_equal(status, CALM_OK);
+		}
+		for (uint64_t from = 0; from < 2 * ENTRIES; from += 50) {
+			size_t bound = 0;
+			for (uint64_t i = 0; i < 50; i++)
+				keys[i] = suite_key(&on, from + i);
+			keys[7] = bytes ? calm_word(7) : calm_str("seven");
+			size_t ok = calm_map_load_many(map, 50, keys, values, found);
+			for (uint64_t i = 0; i < 50; i++) {
+				void *value;
+				assert_int_equal(found[i], calm_map_load(map, keys[i], &value));
+				bound += found[i] == CALM_OK;
+				if (found[i] == CALM_OK)
+					assert_ptr_equal(values[i], value);
+			}
+			assert_int_equal(found[7], CALM_EKEY);
+			assert_int_equal(ok, bound);
+			assert_true(bound > 20 && bound < 30);
+		}
+		suite_end(map, NULL, NULL);
+	}
+}
+
 /* Over one plain map of dense memory, at 1 % changed: at most a twentieth more. */
 static void one_in_a_hundred_changed_costs_a_twentieth(void **state)
 {
@@ -260,6 +400,10 @@ int main(void)
 		cmocka_unit_test(an_old_base_is_history),
 		cmocka_unit_test(values_are_released_at_once),
 		cmocka_unit_test(a_half_made_base_keeps_nothing),
+		cmocka_unit_test(while_a_reader_stays_there_are_two_bases),
+		cmocka_unit_test(not_even_a_reader_that_stays_keeps_every_mark),
+		cmocka_unit_test(by_hand_waits_for_no_reader),
+		cmocka_unit_test(many_loads_say_what_single_ones_say),
 		cmocka_unit_test(one_in_a_hundred_changed_costs_a_twentieth),
 		cmocka_unit_test(only_a_deltamap_compacts),
 	};
