@@ -240,7 +240,7 @@ static uint64_t drain_slot(struct trace_making *making, size_t i, bool last)
 	/* What the owner did before it released the slot. */
 	uint32_t state = atomic_load_explicit(&slot->state, memory_order_acquire);
 
-	if (state == AGENT_FREE || slot->thread == 0)
+	if (state == AGENT_FREE || atomic_load_explicit(&slot->thread, memory_order_acquire) == 0)
 		return 0; /* or not yet filled in */
 	struct trace_thread *thread = thread_of(making, i);
 	if (thread == NULL)
@@ -254,7 +254,7 @@ static uint64_t drain_slot(struct trace_making *making, size_t i, bool last)
 	if (slot->name[0] != '\0')
 		memcpy(thread->name, slot->name, sizeof thread->name - 1);
 	making->owners[i].thread = TRACE_NONE;
-	slot->thread = 0;
+	atomic_store_explicit(&slot->thread, 0, memory_order_relaxed);
 	/* It is empty, before a thread claims it. */
 	atomic_store_explicit(&slot->state, AGENT_FREE, memory_order_release);
 	return n;

@@ -10,7 +10,6 @@
 
 #include "cli/cli.h"
 
-#include <cpuid.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -21,6 +20,9 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#ifdef __x86_64__
+#include <cpuid.h>
+#endif
 
 #define SAMPLE_NS 1000000U
 #define BURST_NS 100000U
@@ -60,15 +62,24 @@ static uint64_t now_ns(clockid_t clock)
 
 uint64_t trace_ticks(const struct agent_head *head)
 {
-	return head->tsc != 0 ? __builtin_ia32_rdtsc() : now_ns(CLOCK_MONOTONIC);
+#ifdef __x86_64__
+	if (head->tsc != 0)
+		return __builtin_ia32_rdtsc();
+#endif
+	(void)head;
+	return now_ns(CLOCK_MONOTONIC);
 }
 
 /* Whether the processor's counter runs at one speed, always. */
 static bool tsc_invariant(void)
 {
+#ifdef __x86_64__
 	unsigned a, b, c, d;
 
 	return __get_cpuid(0x80000007, &a, &b, &c, &d) != 0 && (d & 1U << 8) != 0;
+#else
+	return false;
+#endif
 }
 
 static void start_clock(struct trace_making *making)
@@ -123,9 +134,13 @@ static void restore_signals(const struct sigaction before[PASSED_ON])
 
 /* ---- the program ---- */
 
-/* Beside the running program, as in a build tree; else where it is installed, relative to it. */
+/*
+ * Beside the running program, as in a build tree; else where it is installed, relative to it. False: there is none, and stderr
+ * says so.
+ */
 static bool find_agent(char path[4096])
 {
+#ifdef __x86_64__
 	static const char *const places[] = {"", TRACE_AGENT "/"};
 	char own[4096];
 	ssize_t size = readlink("/proc/self/exe", own, sizeof own - 1);
@@ -139,7 +154,14 @@ static bool find_agent(char path[4096])
 		    access(path, R_OK) == 0)
 			return true;
 	}
+	(void)cli_error(TRACE_NAME,
+			AGENT_FILE " is neither beside this program nor in " TRACE_AGENT);
 	return false;
+#else
+	(void)path;
+	(void)cli_error(TRACE_NAME, "programs can be traced on x86-64 Linux only");
+	return false;
+#endif
 }
 
 static _Noreturn void become(const struct trace_order *order, const char *agent, int shared,
@@ -333,12 +355,9 @@ bool trace_record(const struct trace_order *order, struct trace_stacks *stacks,
 	making->recording = recording;
 	making->stacks = stacks;
 	making->events_most = order->events_most;
-	if (!find_agent(agent))
-		(void)cli_error(TRACE_NAME,
-				AGENT_FILE " is neither beside this program nor in " TRACE_AGENT);
-	else if (!prepare(order, making, &shared))
+	if (find_agent(agent) && !prepare(order, making, &shared))
 		(void)cli_error(TRACE_NAME, "no memory to record into: %s", strerror(errno));
-	else
+	else if (making->head != NULL)
 		fine = run(order, making, agent, shared);
 	if (making->head != NULL)
 		(void)munmap(making->head, AGENT_SIZE);

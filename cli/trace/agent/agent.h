@@ -83,6 +83,8 @@ bool agent_patch_done(void);
 void (*agent_patch_sample(struct agent_site *site))(void);
 /* The same, not patched. */
 void (*agent_patch_empty(void (*sample)(void)))(void);
+/* The probe whose stub an address lies in; else the address. */
+uint64_t agent_patch_place(uint64_t address);
 
 /* threads.c */
 /* The calling thread's slot and its timer; false: there is none. Calls no library. */

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #define STUB 128
+#define STUB_SITE 45            /* where in a stub its site stands */
 #define EMPTY 64                /* in a stub's room, where agent_patch_empty() is */
 #define ROOM ((size_t)64 << 10) /* of stubs in one piece: five hundred */
 #define STEP ((uint64_t)1 << 20)
@@ -118,6 +119,7 @@ static void write_stub(unsigned char *stub, const struct agent_site *site)
 	};
 	void (*hit)(const struct agent_site *, const uint64_t *) = agent_hit;
 
+	_Static_assert(sizeof save == STUB_SITE, "a stub's site is found again");
 	_Static_assert(sizeof save + sizeof target + sizeof restore + sizeof site + sizeof hit +
 				       sizeof nop <=
 			       STUB,
@@ -180,6 +182,20 @@ void (*agent_patch_empty(void (*sample)(void)))(void)
 
 	memcpy(&function, &address, sizeof function);
 	return function;
+}
+
+uint64_t agent_patch_place(uint64_t address)
+{
+	for (size_t i = 0; i < piece_count; i++) {
+		uint64_t begin = (uint64_t)(uintptr_t)pieces[i].memory;
+		const struct agent_site *site;
+		if (address < begin || address >= begin + pieces[i].used)
+			continue;
+		memcpy(&site, pieces[i].memory + (address - begin) / STUB * STUB + STUB_SITE,
+		       sizeof site);
+		return site != NULL ? site->address : address;
+	}
+	return address;
 }
 
 bool agent_patch_done(void)

@@ -31,7 +31,7 @@ static _Unwind_Reason_Code frame(struct _Unwind_Context *context, void *pointer)
 		return _URC_NO_REASON;
 	if (address == 0)
 		return _URC_END_OF_STACK;
-	stack->out[stack->n++] = address;
+	stack->out[stack->n++] = agent_patch_place(address);
 	return stack->n < AGENT_DEPTH ? _URC_NO_REASON : _URC_END_OF_STACK;
 }
 
@@ -67,7 +67,7 @@ static void on_signal(int signal, siginfo_t *about, void *pointer)
 	if (self->at == NULL)
 		(void)_Unwind_Backtrace(frame, &stack);
 	if (stack.n == 0)
-		stack.out[stack.n++] = self->at != NULL ? self->at->address : pc;
+		stack.out[stack.n++] = self->at != NULL ? self->at->address : agent_patch_place(pc);
 	record[1] = stack.n;
 	write_down(self, record, 2 + stack.n);
 	uint64_t periods = about->si_code == SI_TIMER && about->si_overrun > 0

@@ -61,7 +61,7 @@ struct agent_slot {
 	_Atomic uint64_t words; /* of samples, appended: when, n, n addresses, the innermost first */
 	_Atomic uint64_t events_lost, samples_lost;
 	_Atomic uint32_t state;
-	uint32_t thread; /* the kernel's id */
+	_Atomic uint32_t thread; /* the kernel's id; 0: what stands here is not filled in yet */
 	char name[16];
 	_Atomic int32_t timer;                  /* of its samples; -1: none */
 	_Atomic uint64_t seen_first, seen_last; /* ticks */

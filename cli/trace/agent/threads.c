@@ -27,11 +27,11 @@ struct notice {
 	int32_t padding[11];
 };
 
-static void start_timer(struct agent_slot *slot)
+static void start_timer(struct agent_slot *slot, uint32_t thread)
 {
 	struct notice notice = {.signal = SIGPROF,
 				.how = SIGEV_THREAD_ID,
-				.thread = (int32_t)slot->thread};
+				.thread = (int32_t)thread};
 	int timer = -1;
 
 	if (atomic_load_explicit(&agent_head->samples, memory_order_relaxed) != AGENT_SAMPLES)
@@ -77,7 +77,6 @@ bool agent_claim(struct agent_self *self)
 							     memory_order_acquire,
 							     memory_order_relaxed))
 			continue;
-		slot->thread = (uint32_t)agent_call(SYS_gettid, 0, 0, 0, 0);
 		(void)agent_call(SYS_prctl, PR_GET_NAME, (long)slot->name, 0, 0);
 		uint64_t now = agent_ticks();
 		atomic_store_explicit(&slot->seen_first, now, memory_order_relaxed);
@@ -85,9 +84,12 @@ bool agent_claim(struct agent_self *self)
 		atomic_store_explicit(&slot->timer, -1, memory_order_relaxed);
 		self->events = agent_events(agent_head, i);
 		self->words = agent_words(agent_head, i);
+		uint32_t thread = (uint32_t)agent_call(SYS_gettid, 0, 0, 0, 0);
+		/* What the slot says of its thread, before the recorder reads it. */
+		atomic_store_explicit(&slot->thread, thread, memory_order_release);
 		/* Last: from here on a sample is taken. */
 		*(struct agent_slot *volatile *)&self->slot = slot;
-		start_timer(slot);
+		start_timer(slot, thread);
 		return true;
 	}
 	if (!self->gone)
