@@ -445,6 +445,32 @@ static void a_budget_copies_nothing_in_vain(void **state)
 	assert_true(budgeted.written);
 	assert_int_equal(calm_map_destroy(budgeted.map), CALM_OK);
 }
+
+/* Its keys went into the chains of a table that could not grow meanwhile: n^2 / 100 steps. */
+static void a_batch_has_room(void **state)
+{
+	enum { N = 20000 };
+	calm_change *changes = calloc(N, sizeof(*changes));
+	calm_options options = CALM_OPTIONS_INIT;
+	calm_map *map;
+	calm_stats before;
+	calm_stats after;
+	(void)state;
+	assert_non_null(changes);
+	for (uint64_t i = 0; i < N; i++)
+		changes[i] = (calm_change){calm_word(i), changes, false};
+	assert_int_equal(calm_hashmap_create(&map, &options), CALM_OK);
+	assert_int_equal(calm_map_apply(map, N, changes), CALM_OK);
+	assert_int_equal(calm_map_size(map), N);
+	calm_map_stats(map, &before);
+	assert_int_equal(calm_map_reserve(map, N), CALM_OK);
+	calm_map_stats(map, &after);
+	assert_true(before.resizes > 0);
+	assert_int_equal(before.resizes, after.resizes);
+	assert_int_equal(calm_map_destroy(map), CALM_OK);
+	free(changes);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -456,6 +482,7 @@ int main(void)
 		cmocka_unit_test(writers_do_not_wait_for_an_allocation),
 		cmocka_unit_test(a_reserve_goes_in_steps),
 		cmocka_unit_test(a_budget_copies_nothing_in_vain),
+		cmocka_unit_test(a_batch_has_room),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -65,7 +65,9 @@ typedef struct calm_options {
  * stopped in the same bucket if a snapshot was opened since that bucket was last written. Writes
  * lock a bucket of one cache line; word keys allocate nothing per entry. Snapshots open in O(1);
  * the first write to a bucket after that saves what it held. Shrinks when what is left would fill
- * an eighth of the table, but not below capacity or what calm_map_reserve asked for.
+ * an eighth of the table, but not below capacity or what calm_map_reserve asked for. History comes
+ * in pieces of 64 KiB for each thread that writes, and is held against snapshot_budget when a thread
+ * begins one; treemap and deltamap do the same.
  */
 CALM_API calm_status calm_hashmap_create(calm_map **out, const calm_options *options);
 

@@ -303,6 +303,8 @@ void calm__hashmap_help(struct calm__hashmap *map, struct calm__self *self,
 			struct calm__hash_table *table, uint64_t hash);
 /* After a change of the count: grows or shrinks, if it is time. */
 void calm__hashmap_look(struct calm__hashmap *map, struct calm__hash_table *table);
+/* Until the table has room for so many; it may shrink again. Outside all locks and sections. OK or ENOMEM. */
+calm_status calm__hashmap_grow(struct calm__hashmap *map, struct calm__self *self, size_t entries);
 calm_status calm__hashmap_reserve(struct calm_map *base, size_t entries);
 /*
  * Keeps stamps from growing too old; a few buckets for each snapshot opened. Inside a section. False:

@@ -315,6 +315,21 @@ static bool attempt(struct batch *batch, bool *done)
 
 /* ---- the whole ---- */
 
+/*
+ * Keys are locked and changed all at once, so a table cannot grow meanwhile: a batch that is larger than it would
+ * make chains as long as the batch, and search them for each key. False: no memory.
+ */
+static bool make_room(const struct batch *batch)
+{
+	uint64_t inserts = 0;
+	for (size_t i = 0; i < batch->n; i++)
+		inserts += is_over(batch) || !batch->changes[i].remove;
+	calm__enter(batch->self);
+	bool small = calm__hashmap_table(batch->map)->room < inserts;
+	calm__leave(batch->self);
+	return !small || calm__hashmap_grow(batch->map, batch->self, inserts) == CALM_OK;
+}
+
 static int by_hash(const void *a, const void *b)
 {
 	const struct item *left = a;
@@ -355,7 +370,7 @@ calm_status calm__hashmap_apply(struct calm_map *base, size_t n, const calm_chan
 		batch.displaces = 2 * (uint64_t)n;
 	batch.items = calm__heap_zero(&base->heap, n * sizeof(*batch.items));
 	batch.targets = calm__heap_zero(&base->heap, n * sizeof(*batch.targets));
-	bool possible = batch.items && batch.targets && make_items(&batch);
+	bool possible = batch.items && batch.targets && make_items(&batch) && make_room(&batch);
 	for (bool done = false; possible && !done;) {
 		calm__history_keep_budget(base, &batch.map->history);
 		possible = attempt(&batch, &done);

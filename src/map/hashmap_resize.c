@@ -396,16 +396,9 @@ static calm_status reserve_step(struct calm__hashmap *map, struct calm__self *se
 	return calm__hashmap_start(map, table, bits) ? CALM_OK : CALM_ENOMEM;
 }
 
-calm_status calm__hashmap_reserve(struct calm_map *base, size_t entries)
+calm_status calm__hashmap_grow(struct calm__hashmap *map, struct calm__self *self, size_t entries)
 {
-	struct calm__hashmap *map = calm__hashmap_of(base);
-	struct calm__self *self = calm__self();
 	calm_status status = CALM_OK;
-	/* order: none - a hint. */
-	uint64_t least = load_relaxed(&map->least);
-	/* order: none - a hint; before, not after: else what has grown could shrink meanwhile. */
-	while (least < entries && !cas_relaxed(&map->least, &least, entries))
-		;
 	unsigned turn = 0;
 	for (bool done = false, late = false; !done && status == CALM_OK;) {
 		if (late)
@@ -414,6 +407,18 @@ calm_status calm__hashmap_reserve(struct calm_map *base, size_t entries)
 		status = reserve_step(map, self, entries, &done, &late);
 		calm__leave(self);
 	}
+	return status;
+}
+
+calm_status calm__hashmap_reserve(struct calm_map *base, size_t entries)
+{
+	struct calm__hashmap *map = calm__hashmap_of(base);
+	/* order: none - a hint. */
+	uint64_t least = load_relaxed(&map->least);
+	/* order: none - a hint; before, not after: else what has grown could shrink meanwhile. */
+	while (least < entries && !cas_relaxed(&map->least, &least, entries))
+		;
+	calm_status status = calm__hashmap_grow(map, calm__self(), entries);
 	uint64_t raised = entries;
 	if (status != CALM_OK && least < entries)
 		/* order: none - a hint. */
