@@ -272,6 +272,8 @@ static void is_same_again(struct test *test, const struct explore_outcome *outco
 
 static void is_same_in_new_process(const struct explore_outcome *outcome)
 {
+	if (getenv("CALM_TEST_EMULATED"))
+		return; /* the shell cannot start it */
 	char command[PATH_MAX + 256];
 	char expected[1024];
 	char line[1024] = "";
