@@ -78,16 +78,12 @@ static void note_made(struct trace_making *making, uint64_t kind, const struct a
 }
 
 /* Whether it is the end of a reclamation that released nothing, in no time: then it has no beginning either. */
-static bool empty_reclaim(struct trace_making *making, struct trace_owner *owner,
+static bool empty_reclaim(const struct trace_making *making, struct trace_owner *owner,
 			  const struct trace_event *event)
 {
 	struct trace_event *events = making->recording->events;
 	uint64_t begin = owner->reclaim;
 
-	if (event->kind == TRACE_RECLAIM_BEGIN) {
-		owner->reclaim = making->recording->event_count;
-		return false;
-	}
 	if (event->kind != TRACE_RECLAIM_END)
 		return false;
 	owner->reclaim = UINT64_MAX;
@@ -121,9 +117,12 @@ static void add_event(struct trace_making *making, size_t i, struct trace_thread
 				    .kind = (uint8_t)kind};
 	if (empty_reclaim(making, owner, &event))
 		return;
-	if (recording->event_count >= making->events_most ||
-	    !trace_grow((void **)&recording->events, recording->event_count, &making->event_room,
-			sizeof event)) {
+	bool kept = recording->event_count < making->events_most &&
+		    trace_grow((void **)&recording->events, recording->event_count,
+			       &making->event_room, sizeof event);
+	if (kind == TRACE_RECLAIM_BEGIN)
+		owner->reclaim = kept ? recording->event_count : UINT64_MAX;
+	if (!kept) {
 		thread->events_lost++;
 		return;
 	}
@@ -308,19 +307,25 @@ static void read_module(struct trace_making *making, const char *line)
 		(struct trace_module){.path = path, .begin = begin, .end = end, .offset = offset};
 }
 
+void trace_modules_read(struct trace_making *making, FILE *maps)
+{
+	char *line = NULL;
+	size_t room = 0;
+
+	while (getline(&line, &room, maps) > 0)
+		read_module(making, line);
+	free(line);
+}
+
 static void read_modules(struct trace_making *making)
 {
 	char path[64];
-	char *line = NULL;
-	size_t room = 0;
 
 	(void)snprintf(path, sizeof path, "/proc/%d/maps", (int)making->process);
 	FILE *file = fopen(path, "re");
 	if (file == NULL)
 		return;
-	while (getline(&line, &room, file) > 0)
-		read_module(making, line);
-	free(line);
+	trace_modules_read(making, file);
 	(void)fclose(file);
 	making->unmapped = false;
 }

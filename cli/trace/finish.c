@@ -22,6 +22,12 @@ struct scale {
 	uint64_t last;
 };
 
+/* What the program may have written has no bounds. */
+static uint64_t whole(double number)
+{
+	return number < 0x1p64 ? (uint64_t)number : UINT64_MAX;
+}
+
 static uint64_t ns_of(const struct scale *scale, uint64_t ticks)
 {
 	double ns = (double)ticks * scale->ns_per_tick;
@@ -178,15 +184,15 @@ bool trace_finish(struct trace_making *making, uint64_t tick, uint64_t ns)
 	scale_times(making, &scale);
 	recording->sample_ns = head->sample_ns;
 	if (samples > 0) {
-		recording->sample_ns = (uint64_t)((double)head->sample_ns *
-						  (double)atomic_load(&head->sample_periods) /
-						  (double)samples);
-		recording->sample_cost_ns = (uint64_t)((double)atomic_load(&head->sample_cost) *
-						       scale.ns_per_tick / (double)samples);
+		recording->sample_ns = whole((double)head->sample_ns *
+					     (double)atomic_load(&head->sample_periods) /
+					     (double)samples);
+		recording->sample_cost_ns = whole((double)atomic_load(&head->sample_cost) *
+						  scale.ns_per_tick / (double)samples);
 	}
 	if (head->event_cost > head->nop_cost)
-		recording->event_cost_ps = (uint64_t)((double)(head->event_cost - head->nop_cost) *
-						      1000 * scale.ns_per_tick / AGENT_COSTS);
+		recording->event_cost_ps = whole((double)(head->event_cost - head->nop_cost) *
+						 1000 * scale.ns_per_tick / AGENT_COSTS);
 	recording->threads_lost = atomic_load(&head->threads_lost);
 	return name_maps(making);
 }

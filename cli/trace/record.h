@@ -44,6 +44,8 @@ struct trace_making {
 uint64_t trace_drain(struct trace_making *making, bool last);
 /* Reads the modules of the process anew, and the names of its threads. */
 void trace_look(struct trace_making *making);
+/* Adds the modules in the text of a /proc/PID/maps that are not yet known. */
+void trace_modules_read(struct trace_making *making, FILE *maps);
 
 /* ---- finish.c ---- */
 

@@ -72,8 +72,10 @@ uint64_t agent_ticks(void);
 typedef bool agent_found_fn(const char *name, const char *operands, uint64_t address,
 			    void *context);
 bool agent_notes(agent_found_fn *found, void *context);
-/* Those of one object, mapped with such a bias. */
+/* Those of one object, mapped with such a bias; and of its file's bytes, which lie where an ELF header may. */
 bool agent_notes_of(const char *path, uint64_t bias, agent_found_fn *found, void *context);
+bool agent_notes_in(const void *bytes, size_t size, uint64_t bias, agent_found_fn *found,
+		    void *context);
 
 /* patch.c: false: it cannot be. */
 bool agent_patch(struct agent_site *site);

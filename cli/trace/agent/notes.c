@@ -116,9 +116,20 @@ static bool read_notes(const struct image *image)
 	return true;
 }
 
+bool agent_notes_in(const void *bytes, size_t size, uint64_t bias, agent_found_fn *found,
+		    void *context)
+{
+	struct image image = {.bytes = bytes,
+			      .size = size,
+			      .bias = bias,
+			      .found = found,
+			      .context = context};
+
+	return !read_head(&image) || read_notes(&image);
+}
+
 bool agent_notes_of(const char *path, uint64_t bias, agent_found_fn *found, void *context)
 {
-	struct image image = {.bias = bias, .found = found, .context = context};
 	struct stat about;
 	bool fine = true;
 	int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -126,12 +137,11 @@ bool agent_notes_of(const char *path, uint64_t bias, agent_found_fn *found, void
 	if (file < 0)
 		return true;
 	if (fstat(file, &about) == 0 && S_ISREG(about.st_mode) && about.st_size > 0) {
-		image.size = (size_t)about.st_size;
-		void *bytes = mmap(NULL, image.size, PROT_READ, MAP_PRIVATE, file, 0);
+		size_t size = (size_t)about.st_size;
+		void *bytes = mmap(NULL, size, PROT_READ, MAP_PRIVATE, file, 0);
 		if (bytes != MAP_FAILED) {
-			image.bytes = bytes;
-			fine = !read_head(&image) || read_notes(&image);
-			(void)munmap(bytes, image.size);
+			fine = agent_notes_in(bytes, size, bias, found, context);
+			(void)munmap(bytes, size);
 		}
 	}
 	(void)close(file);

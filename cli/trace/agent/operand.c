@@ -131,14 +131,14 @@ static bool read_operand(const char **text, struct agent_operand *out)
 
 static bool read_argument(const char **text, struct agent_operand *out)
 {
-	int64_t bytes;
+	int64_t number;
 
 	*out = (struct agent_operand){.base = AGENT_NO_REGISTER, .index = AGENT_NO_REGISTER};
-	if (!read_number(text, &bytes) || **text != '@')
+	if (!read_number(text, &number) || **text != '@')
 		return false; /* "8f@": a floating-point number */
 	(*text)++;
-	out->has_sign = bytes < 0;
-	bytes = bytes < 0 ? -bytes : bytes;
+	out->has_sign = number < 0;
+	uint64_t bytes = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
 	out->bytes = (uint8_t)bytes;
 	return (bytes == 1 || bytes == 2 || bytes == 4 || bytes == 8) && read_operand(text, out);
 }
