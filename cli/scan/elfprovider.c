@@ -21,13 +21,14 @@ static struct scan_list folders; /* of char *: where the system's libraries lie 
 
 void *elf_map(const char *path, size_t *size)
 {
-	int file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	int file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	struct stat status;
 	void *memory = MAP_FAILED;
 
 	if (file < 0)
 		return NULL;
-	if (fstat(file, &status) == 0) {
+	errno = ENODEV; /* as mmap says of what is no file */
+	if (fstat(file, &status) == 0 && S_ISREG(status.st_mode)) {
 		*size = (size_t)status.st_size;
 		memory = mmap(NULL, *size, PROT_READ | PROT_WRITE, MAP_PRIVATE, file, 0);
 	}

@@ -201,7 +201,7 @@ bool scan_baseline_read(struct scan *scan, const char *path)
 	size_t size;
 	unsigned line;
 
-	if (!tree_load(path, &text, &size)) {
+	if (!tree_load_any(path, &text, &size)) {
 		(void)cli_error(SCAN_NAME, "%s: %s", path, strerror(errno));
 		return false;
 	}

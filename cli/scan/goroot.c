@@ -229,7 +229,8 @@ bool go_world_read(struct go_world *world, const char *root, int minor)
 	}
 	struct go_symbol *symbols = world->symbols.items;
 	size_t count = world->symbols.count, kept = 0;
-	qsort(symbols, count, sizeof *symbols, by_name);
+	if (count > 0)
+		qsort(symbols, count, sizeof *symbols, by_name);
 	for (size_t i = 0; i < count; i++) {
 		if (kept > 0 && strcmp(symbols[kept - 1].name, symbols[i].name) == 0) {
 			symbols[kept - 1].flags |= symbols[i].flags;

@@ -52,17 +52,30 @@ static bool load(int file, char **text, size_t *size)
 	return false;
 }
 
-bool tree_load(const char *path, char **text, size_t *size)
+static bool load_path(const char *path, bool any, char **text, size_t *size)
 {
-	int file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	int file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | (any ? 0 : O_NONBLOCK));
+	struct stat status;
 
 	if (file < 0)
 		return false;
-	bool done = load(file, text, size);
+	errno = ENODEV;
+	bool done = (any || (fstat(file, &status) == 0 && S_ISREG(status.st_mode))) &&
+		    load(file, text, size);
 	int reason = errno;
 	(void)close(file);
 	errno = reason;
 	return done;
+}
+
+bool tree_load(const char *path, char **text, size_t *size)
+{
+	return load_path(path, false, text, size);
+}
+
+bool tree_load_any(const char *path, char **text, size_t *size)
+{
+	return load_path(path, true, text, size);
 }
 
 static bool is_c(const char *name)

@@ -7,7 +7,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* The whole file, with a NUL after it; the caller frees *text. False: errno says why. */
+/*
+ * The whole file, with a NUL after it; the caller frees *text. False: errno says why. What lies there and is no file, a pipe say,
+ * is not waited for.
+ */
 bool tree_load(const char *path, char **text, size_t *size);
+/* The same of what a user named: a pipe is read to its end. */
+bool tree_load_any(const char *path, char **text, size_t *size);
 
 #endif

@@ -23,7 +23,7 @@ def check(good, what):
 
 def run(*arguments, code, env=None, cwd=None):
     done = subprocess.run([CALM, "scan", *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          stdin=subprocess.DEVNULL, text=True, env=env, cwd=cwd)
+                          stdin=subprocess.DEVNULL, text=True, env=env, cwd=cwd, timeout=120)
     check(done.returncode == code, f"{arguments}: exit {done.returncode}, not {code}: {done.stderr[:300]}")
     check("\033" not in done.stdout + done.stderr and "\r" not in done.stderr, f"{arguments}: draws into a pipe")
     return done
@@ -130,6 +130,14 @@ def skipped(folder):
         check("Permission denied" in run(folder, code=2).stderr, "skipped: what cannot be read is said")
 
 
+def pipes(folder):
+    """Nobody writes to them: what is beside a file, or above it, is not waited for."""
+    (folder / "a.go").write_text(go("other/pkg.f"))
+    os.mkfifo(folder / "b.go")
+    os.mkfifo(folder / "go.mod")
+    run("--go", "1.23", folder / "a.go", code=1)
+
+
 def misuse(folder):
     run(code=2)
     run("--help", code=0)
@@ -148,7 +156,7 @@ def misuse(folder):
 
 
 CALM = os.path.abspath(sys.argv[1])
-for part in (formats, baseline, skipped, misuse):
+for part in (formats, baseline, skipped, pipes, misuse):
     with tempfile.TemporaryDirectory() as name:
         path = pathlib.Path(name)
         (path / "empty").mkdir()
