@@ -7,7 +7,7 @@
  * failure prints the seed, which CALM_TEST_SEED sets.
  *
  * With REFERENCE_FUZZ there is no main: an input of libFuzzer's is an episode, its bytes the choices
- * (fuzz/fuzz.sh; fuzz/replay.c).
+ * (docs/design/fuzz.md).
  */
 #include "suite.h"
 

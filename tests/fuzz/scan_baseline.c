@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The calm authors */
-/* libFuzzer: the baseline reader. What it took stands in its text, in that order. See fuzz.sh. */
+/* A fuzz target: the baseline reader. What it took stands in its text, in that order. */
 #include "cli/scan/scan.h"
 
 #include <inttypes.h>

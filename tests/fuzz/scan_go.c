@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The calm authors */
-/* libFuzzer: Go sources and assembly, to all that reads them. See fuzz.sh. */
+/* A fuzz target: Go sources and assembly, to all that reads them. */
 #include "cli/scan/goasm.h"
 #include "cli/scan/gofile.h"
 #include "cli/scan/golayout.h"

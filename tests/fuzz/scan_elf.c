@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The calm authors */
-/* libFuzzer: the ELF reader, with its strings, on an object or an archive's members. See fuzz.sh. */
+/* A fuzz target: the ELF reader, with its strings, on an object or an archive's members. */
 #include "cli/scan/elffile.h"
 
 #include <stdint.h>
