@@ -37,6 +37,12 @@ void *act_value(unsigned id)
 	return stage.releases ? (void *)&act_items[id] : (void *)(uintptr_t)(id * sizeof(void *));
 }
 
+static void looks_at(struct act_item *item)
+{
+	if (explore_current() < PLAY_FIBERS)
+		item->looked[explore_current()] = stale_here();
+}
+
 unsigned act_id(const void *value)
 {
 	uintptr_t first = stage.releases ? (uintptr_t)act_items : 0;
@@ -47,8 +53,13 @@ unsigned act_id(const void *value)
 		explore_fail("the map gave %p, which nobody stored", value);
 		return 0;
 	}
-	if (act_items[id].released)
+	struct act_item *item = &act_items[id];
+	if (item->released)
 		explore_fail("the map gave value %u, which it had released", (unsigned)id);
+	if (!stale_knows(item->made))
+		explore_fail("the map gave value %u, but not what its storer had written to it",
+			     (unsigned)id);
+	looks_at(item);
 	return (unsigned)id;
 }
 
@@ -58,6 +69,7 @@ unsigned act_new_value(void)
 	if (id >= ACT_FILLER)
 		explore_fail("the scenario has too many values");
 	act_items[id % ACT_FILLER].offered = 1;
+	act_items[id % ACT_FILLER].made = stale_here();
 	return id % ACT_FILLER;
 }
 
@@ -72,8 +84,11 @@ void act_hold(uint64_t *held, unsigned id)
 
 void act_let_go(uint64_t *held)
 {
-	for (; *held; *held &= *held - 1)
-		act_items[__builtin_ctzll(*held)].holders--;
+	for (; *held; *held &= *held - 1) {
+		struct act_item *item = &act_items[__builtin_ctzll(*held)];
+		item->holders--;
+		looks_at(item);
+	}
 }
 
 void act_release(void *value, void *context)
@@ -85,6 +100,10 @@ void act_release(void *value, void *context)
 	}
 	struct act_item *item = &act_items[id];
 	explore_note("releases %u", (unsigned)id);
+	for (unsigned i = 0; i < PLAY_FIBERS; i++)
+		if (!stale_knows(item->looked[i]))
+			explore_fail("value %u was released, not knowing fiber %u to be done with it",
+				     (unsigned)id, i);
 	if (item->released++)
 		explore_fail("value %u was released twice", (unsigned)id);
 	if (item->holders > 0)

@@ -5,6 +5,7 @@
 #define TESTS_EXPLORE_ACT_H
 
 #include "explore/play.h"
+#include "explore/stale.h"
 
 #include <calm/calm.h>
 
@@ -21,6 +22,8 @@ struct act_item {
 	uint8_t accepted; /* the verb said that it is the map's now */
 	uint8_t released;
 	uint8_t holders; /* sections and snapshots that may see it */
+	struct stale_point made;                /* when its storer could last write to it */
+	struct stale_point looked[PLAY_FIBERS]; /* when each last could look at it */
 };
 
 struct act {

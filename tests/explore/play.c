@@ -20,6 +20,7 @@
 
 #include "explore/act.h"
 #include "explore/pairs.h"
+#include "explore/stale.h"
 #include "kit/random.h"
 
 #include <malloc.h>
@@ -64,7 +65,9 @@ static void *count_alloc(size_t size, void *context)
 {
 	(void)context;
 	blocks++;
-	return malloc(size);
+	void *block = malloc(size);
+	stale_allocated(block, size);
+	return block;
 }
 
 static void spoil_and_free(void *pointer, void *context)
@@ -72,6 +75,7 @@ static void spoil_and_free(void *pointer, void *context)
 	(void)context;
 	size_t size = malloc_usable_size(pointer);
 	blocks--;
+	stale_freed(pointer, size);
 	memset(pointer, 0xdd, size < SPOILT ? size : SPOILT);
 	free(pointer);
 }

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The calm authors */
+/*
+ * Stale loads: what C11 lets a load see, in a schedule that is one interleaving. See stale.c; the
+ * operations themselves come in through explore/atomic.h.
+ */
+#ifndef TESTS_EXPLORE_STALE_H
+#define TESTS_EXPLORE_STALE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Around a schedule. Not on: every load sees the newest, and nothing is kept. */
+void stale_begin(bool on, uint64_t seed);
+void stale_end(void);
+
+/* Memory that the running fiber got, or gives back. */
+void stale_allocated(void *block, size_t size);
+void stale_freed(const void *block, size_t size);
+
+/* A lock that is not made of atomics. */
+void stale_acquires(const volatile void *lock);
+void stale_releases(const volatile void *lock);
+/* membarrier(2): every other thread passes a full barrier. */
+void stale_barrier(void);
+/* The history's clock, which all share: what a call has done happens before what begins later. */
+void stale_tick(void);
+
+/* A point in the running fiber's life; and whether it happens before what the running one does now. */
+struct stale_point {
+	uint32_t clock; /* 0: before the schedule */
+	uint32_t fiber;
+};
+struct stale_point stale_here(void);
+bool stale_knows(struct stale_point point);
+
+/* Relaxes every site in a list FILE:LINE,...; FILE as compiled, or its end. False: malformed. */
+bool stale_relax(const char *sites);
+/* Whether each of those was met. */
+bool stale_all_met(void);
+
+#endif
