@@ -27,6 +27,7 @@
 #include "suite.h"
 
 #include "explore/frozen.h"
+#include "explore/litmus.h"
 #include "explore/pairs.h"
 #include "explore/planted.h"
 #include "explore/play.h"
@@ -441,6 +442,8 @@ static bool run_all(double seconds, uint64_t seed)
 	uint64_t slice = (uint64_t)(ns * (PAIRS_SHARE - 1) / PAIRS_SHARE /
 				    (pairs_from - planted_count) / EXPLORE_POLICIES);
 	planted_histories();
+	if (!litmus_all(seed))
+		return false;
 	for (unsigned i = 0; i < planted_count; i++)
 		find_planted(&tests[i], seed);
 	for (unsigned i = planted_count; i < pairs_from; i++) {
