@@ -112,6 +112,21 @@ void act_release(void *value, void *context)
 	if (calm_read_active())
 		explore_fail("value %u was released in a read section", (unsigned)id);
 	explore_yield();
+	item->gone = stale_here();
+}
+
+/* What the fiber retired is gone, and it knows. */
+static void wait_for_releases(struct act_fiber *self)
+{
+	if (self->depth > 0)
+		return;
+	if (calm_read_wait() != CALM_OK)
+		explore_fail("calm_read_wait did not wait");
+	for (; self->retired; self->retired &= self->retired - 1) {
+		unsigned id = (unsigned)__builtin_ctzll(self->retired);
+		if (!act_items[id].released || !stale_knows(act_items[id].gone))
+			explore_fail("calm_read_wait did not wait for value %u", id);
+	}
 }
 
 /* ---- the history ---- */
@@ -335,7 +350,7 @@ static void play_act(unsigned fiber, struct act act)
 		act_on_key(fiber, (enum history_verb)(found - keyed), act.key, false);
 		return;
 	}
-	if (strchr("lwcr", act.verb)) {
+	if (strchr("lwcrd", act.verb)) {
 		act_on_cell(fiber, act.verb);
 		return;
 	}
@@ -393,8 +408,7 @@ static void play_act(unsigned fiber, struct act act)
 		act_let_go(&self->held);
 		break;
 	case 'F':
-		if (self->depth == 0 && calm_read_wait() != CALM_OK)
-			explore_fail("calm_read_wait did not wait");
+		wait_for_releases(self);
 		break;
 	default:
 		act_on_snapshot(fiber, act);

@@ -24,6 +24,7 @@ struct act_item {
 	uint8_t holders; /* sections and snapshots that may see it */
 	struct stale_point made;                /* when its storer could last write to it */
 	struct stale_point looked[PLAY_FIBERS]; /* when each last could look at it */
+	struct stale_point gone;                /* when its release returned */
 };
 
 struct act {
@@ -47,6 +48,7 @@ struct act_fiber {
 	unsigned cell;  /* what it last saw in the cell */
 	unsigned depth; /* of read sections */
 	uint64_t held;  /* values loaded in them */
+	uint64_t retired; /* values, with calm_retire */
 };
 
 /* One schedule; everything but the items is all zero at its start. */
@@ -128,7 +130,7 @@ void act_on_key(unsigned fiber, enum history_verb verb, unsigned key, bool remov
 #define ACT_CELL (HISTORY_KEYS - 1)
 
 void act_cell_set_up(void);
-/* The acts l w c r. */
+/* The acts l w c r d. */
 void act_on_cell(unsigned fiber, char verb);
 /* The last load, and its end. */
 void act_cell_end(struct act_view *view);

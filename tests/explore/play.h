@@ -17,6 +17,7 @@
  *	P calm_map_walk  V calm_map_each  p v  with a visitor that deletes what it is shown
  *	M calm_deltamap_compact  h calm_map_reserve  s size and stats
  *	l calm_cell_load  w calm_cell_swap  c calm_cell_compare_and_swap  r calm_retire
+ *	d make a map, with a value, and destroy it
  *	( ) a read section  O the fiber's sections end with its thread  F calm_read_wait
  */
 #ifndef TESTS_EXPLORE_PLAY_H

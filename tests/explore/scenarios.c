@@ -40,6 +40,14 @@ const struct scenario scenarios[] = {
 	{"exits-releases", PLAY_EXITS | PLAY_RELEASES, 1, WRITES, {"S0 S0", "( L0 ) D0", "S0 F"}},
 	{"exits-inside", PLAY_EXITS | PLAY_RELEASES, 1, WRITES, {"( L0 O", "S0 S0 S0 F", "S0 ( O"}},
 
+	{"waits", PLAY_CELL | PLAY_RELEASES, 1, "lwwc", {"r F r F", "w F w F", "( l ) *"}},
+	{"waits-destroys", PLAY_CELL | PLAY_RELEASES, 1, "lwwc", {"d", "r F", "r r F"}},
+	{"waits-exits",
+	 PLAY_CELL | PLAY_RELEASES | PLAY_EXITS,
+	 1,
+	 "lwwc",
+	 {"r w F", "w r ( l O", "( l O"}},
+
 	/* Snapshots: as few acts as can show a cut that is none. */
 	{"cut", SNAPSHOTS, 2, WRITES, {"N E Q", "S0 S1", NULL}},
 	{"cut-load", SNAPSHOTS, 1, WRITES, {"N E Q", "S0", "L0 L0"}},
