@@ -14,8 +14,9 @@
  *	explore --frozen [--threads N]
  *	                           who can go on beside a thread that stands still; N = 4: with more
  *	                           threads, and every key; minutes
- *	explore --relax FILE:LINE,... …
- *	                           the same, with the atomic operations there relaxed: it should fail
+ *	explore --relax FILE:LINE[:sc],... [--seconds S] [--kinds KIND,...]
+ *	                           with the atomic operations there relaxed, or only not sequentially
+ *	                           consistent: something should fail
  *	explore --list             the tests' names
  *	explore --test NAME [--policy P] [--seed N [--count N]] [--trace]
  *	                           one test; with a seed, that schedule (or count from there on)
@@ -521,7 +522,7 @@ static int usage(const char *wrong)
 {
 	fprintf(stderr,
 		"%s: %s\nusage: %s [--seconds S] [--pairs N [--kinds KIND,...]] [--list] [--frozen [--threads N]] "
-		"[--relax FILE:LINE,...] [--test "
+		"[--relax FILE:LINE[:sc],...] [--test "
 		"NAME [--policy P] [--seed N [--count N]] [--trace]]\n",
 		program_invocation_short_name, wrong, program_invocation_short_name);
 	return 2;

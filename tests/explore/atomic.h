@@ -7,7 +7,7 @@
  *
  * Each place in the code where an operation stands is a site, known by file and line. One that the
  * explorer is told to relax (--relax) is carried out as relaxed, to the model and to
- * ThreadSanitizer.
+ * ThreadSanitizer; or, to the model, as acquire and release where it is sequentially consistent.
  */
 #ifndef TESTS_EXPLORE_ATOMIC_H
 #define TESTS_EXPLORE_ATOMIC_H
@@ -20,7 +20,12 @@ struct explore_site {
 	unsigned line;
 	unsigned char state; /* enum explore_site_state */
 };
-enum explore_site_state { EXPLORE_SITE_NEW, EXPLORE_SITE_KEPT, EXPLORE_SITE_RELAXED };
+enum explore_site_state {
+	EXPLORE_SITE_NEW,
+	EXPLORE_SITE_KEPT,
+	EXPLORE_SITE_RELAXED,
+	EXPLORE_SITE_NOT_SC
+};
 
 struct explore_place; /* what is known of one atomic object */
 
@@ -43,7 +48,11 @@ void explore_fence(void);
 	static struct explore_site site_ = {__FILE__, __LINE__, EXPLORE_SITE_NEW};    \
 	calm__explore_step(p_);                                                       \
 	const bool relaxed_ = site_.state != EXPLORE_SITE_KEPT && explore_site_relaxed(&site_)
-#define EXPLORE__ORDER(order) (relaxed_ ? (int)memory_order_relaxed : (int)(order))
+#define EXPLORE__ORDER(order)                                                              \
+	(relaxed_ ? (int)memory_order_relaxed                                              \
+		  : (site_.state == EXPLORE_SITE_NOT_SC && (order) == memory_order_seq_cst \
+			     ? (int)memory_order_acq_rel                                   \
+			     : (int)(order)))
 
 #define CALM__LOAD(p, order)                                                                   \
 	__extension__({                                                                        \

@@ -327,6 +327,7 @@ static void set_up(const struct kit_kind *kind, const struct scenario *scenario,
 	stage.releases = draw(2) == 0 || last.flags & PLAY_RELEASES;
 	stage.base = draw(16);
 	stage.budget = last.flags & PLAY_BUDGET;
+	stage.history.precedes = stale_precedes;
 	stage.history.strict = strcmp(kind->name, "lockmap") == 0 ||
 			       strcmp(kind->name, "cowmap") == 0;
 	draw_programs(scenario);

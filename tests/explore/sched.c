@@ -344,8 +344,8 @@ void explore_sleep(uint64_t ns)
 
 uint32_t explore_tick(void)
 {
-	stale_tick();
-	return ++sched.tick;
+	stale_tick(++sched.tick);
+	return sched.tick;
 }
 
 bool explore_frozen(void)

@@ -48,6 +48,7 @@
 #define SLOTS 16384U /* of the index */
 #define PLACES (SLOTS / 2)
 #define BLOCKS 4096
+#define TICKS 4096
 #define RELAXED 64 /* sites */
 
 typedef uint32_t clock_of[THREADS];
@@ -83,7 +84,13 @@ static struct {
 		clock_of heard; /* what relaxed loads saw, which a fence makes known */
 	} threads[THREADS];
 	clock_of fences; /* of all fences so far */
+	bool shared; /* the history's clock */
 	clock_of ticks;
+	uint32_t last_tick;
+	struct {
+		uint32_t fiber;
+		clock_of now;
+	} struck[TICKS];
 	uint32_t round;
 	struct {
 		uint32_t round;
@@ -354,13 +361,28 @@ void stale_releases(const volatile void *lock)
 	add_value(place, memory_order_release, view);
 }
 
-void stale_tick(void)
+void stale_tick(uint32_t tick)
 {
 	if (!model.on)
 		return;
 	uint32_t *now = act();
-	join(now, model.ticks);
-	memcpy(model.ticks, now, sizeof(model.ticks));
+	if (model.shared) {
+		join(now, model.ticks);
+		memcpy(model.ticks, now, sizeof(model.ticks));
+	}
+	if (tick >= TICKS)
+		abort();
+	model.struck[tick].fiber = explore_current();
+	memcpy(model.struck[tick].now, now, sizeof(model.ticks));
+	model.last_tick = tick;
+}
+
+bool stale_precedes(uint32_t end, uint32_t begin)
+{
+	if (model.shared || begin > model.last_tick)
+		return end < begin;
+	uint32_t fiber = model.struck[end].fiber;
+	return model.struck[end].now[fiber] <= model.struck[begin].now[fiber];
 }
 
 struct stale_point stale_here(void)
@@ -412,6 +434,7 @@ void stale_freed(const void *block, size_t size)
 void stale_begin(bool on, uint64_t seed)
 {
 	model.on = on;
+	model.shared = true;
 	if (!on)
 		return;
 	model.random = kit_mix(~seed);
@@ -426,6 +449,8 @@ void stale_begin(bool on, uint64_t seed)
 			model.threads[i].now[k] = 1;
 	memset(model.fences, 0, sizeof(model.fences));
 	memset(model.ticks, 0, sizeof(model.ticks));
+	model.shared = kit_splitmix(&model.random) % 2;
+	model.last_tick = 0;
 }
 
 void stale_end(void)
@@ -459,8 +484,9 @@ bool explore_site_relaxed(struct explore_site *site)
 	const char *at = relaxed.list;
 	for (unsigned i = 0; i < relaxed.count; i++) {
 		size_t length = strcspn(at, ",");
-		if (is_at(at, length, site)) {
-			site->state = EXPLORE_SITE_RELAXED;
+		bool not_sc = length > 3 && memcmp(at + length - 3, ":sc", 3) == 0;
+		if (is_at(at, length - (not_sc ? 3 : 0), site)) {
+			site->state = not_sc ? EXPLORE_SITE_NOT_SC : EXPLORE_SITE_RELAXED;
 			relaxed.met[i] = true;
 		}
 		at += length + 1;
@@ -474,7 +500,9 @@ bool stale_relax(const char *sites)
 	for (const char *at = sites;; at++) {
 		size_t length = strcspn(at, ",");
 		const char *colon = memchr(at, ':', length);
-		if (!colon || strspn(colon + 1, "0123456789") != (size_t)(at + length - colon - 1) ||
+		size_t digits = colon ? strspn(colon + 1, "0123456789") : 0;
+		size_t rest = colon ? (size_t)(at + length - colon - 1) - digits : 1;
+		if (digits == 0 || (rest != 0 && strncmp(colon + 1 + digits, ":sc", rest) != 0) ||
 		    relaxed.count == RELAXED)
 			return false;
 		relaxed.count++;

@@ -24,8 +24,13 @@ void stale_acquires(const volatile void *lock);
 void stale_releases(const volatile void *lock);
 /* membarrier(2): every other thread passes a full barrier. */
 void stale_barrier(void);
-/* The history's clock, which all share: what a call has done happens before what begins later. */
-void stale_tick(void);
+/*
+ * The history's clock strikes: either all share it, and what a call has done happens before whatever
+ * begins later; or it is nobody's, and what precedes what is only what the library tells.
+ */
+void stale_tick(uint32_t tick);
+/* Whether what ended at one tick precedes what began at the other. */
+bool stale_precedes(uint32_t end, uint32_t begin);
 
 /* A point in the running fiber's life; and whether it happens before what the running one does now. */
 struct stale_point {
@@ -35,7 +40,10 @@ struct stale_point {
 struct stale_point stale_here(void);
 bool stale_knows(struct stale_point point);
 
-/* Relaxes every site in a list FILE:LINE,...; FILE as compiled, or its end. False: malformed. */
+/*
+ * Relaxes every site in a list FILE:LINE,...; FILE as compiled, or its end; with :sc behind it, only
+ * to acquire and release. False: malformed.
+ */
 bool stale_relax(const char *sites);
 /* Whether each of those was met. */
 bool stale_all_met(void);
