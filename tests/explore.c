@@ -32,7 +32,7 @@
 #include "explore/pairs.h"
 #include "explore/planted.h"
 #include "explore/play.h"
-#include "explore/stale.h"
+#include "explore/sites.h"
 
 #include <inttypes.h>
 #include <limits.h>
@@ -43,7 +43,7 @@
 #define PAIRS_SHARE 4 /* pairs get one part in so many of it */
 #define PAIRS_TURN 96 /* schedules of one pair before the next has its turn */
 #define RELAXED_TURN 12
-#ifdef EXPLORE_TSAN   /* this file is built without */
+#ifdef EXPLORE_TSAN /* this file is built without */
 #define SLOWER 10
 #else
 #define SLOWER SUITE_SLOWER
@@ -53,7 +53,7 @@
 #define HORIZON_PAIR 6   /* and of a pair */
 #define AGAIN_EVERY 2048 /* one schedule in so many is run twice */
 #define STALE_EVERY 2    /* in one seed of so many loads need not see the newest */
-#define CLOCK_EVERY 64
+#define CLOCK_EVERY 16
 #define BATCH_MOST (1U << 20) /* seeds from which a test draws: far apart, between tests */
 
 struct test {
@@ -192,8 +192,8 @@ static void say_how(char *line, size_t size, const char *what)
 	snprintf(line, size, "%s: %s%s%s%s%s%s --test %s --policy %s --seed %" PRIu64 " --trace\n",
 		 what, turned ? "CALM_KNOBS=" : "", turned ? knobs : "", turned ? " " : "",
 		 program_invocation_short_name, now.relaxed ? " --relax " : "",
-		 now.relaxed ? now.relaxed : "", now.test->name,
-		 explore_policies[now.plan.policy], now.plan.seed);
+		 now.relaxed ? now.relaxed : "", now.test->name, explore_policies[now.plan.policy],
+		 now.plan.seed);
 }
 
 static void print_failure(const struct explore_outcome *outcome)
@@ -432,7 +432,7 @@ static bool run_relaxed(double seconds, uint64_t seed, const char *kinds)
 				return false;
 	} while (processor_ns() < until);
 	printf("%" PRIu64 " schedules, nothing failed%s, CALM_TEST_SEED=%" PRIu64 "\n",
-	       total.schedules, stale_all_met() ? "" : "; not every site was met", seed);
+	       total.schedules, sites_all_met() ? "" : "; not every site was met", seed);
 	return true;
 }
 
@@ -583,7 +583,7 @@ int main(int argc, char **argv)
 	report_deaths();
 	/* Before the library makes its first step. */
 	for (int i = 1; i + 1 < argc; i++)
-		if (strcmp(argv[i], "--relax") == 0 && stale_relax(argv[i + 1]))
+		if (strcmp(argv[i], "--relax") == 0 && sites_relax(argv[i + 1]))
 			now.relaxed = argv[i + 1];
 	list_tests();
 	for (int i = 1; i < argc; i++) {

@@ -41,7 +41,7 @@ typedef _Atomic(void *) shared_ptr;
 #endif
 
 #ifdef CALM_EXPLORE
-#include "explore/atomic.h"
+#include <explore/atomic.h> /* the tests have it */
 #else
 #define CALM__LOAD(p, order) atomic_load_explicit((p), (order))
 #define CALM__STORE(p, v, order) atomic_store_explicit((p), (v), (order))

@@ -102,8 +102,9 @@ void act_release(void *value, void *context)
 	explore_note("releases %u", (unsigned)id);
 	for (unsigned i = 0; i < PLAY_FIBERS; i++)
 		if (!stale_knows(item->looked[i]))
-			explore_fail("value %u was released, not knowing fiber %u to be done with it",
-				     (unsigned)id, i);
+			explore_fail(
+				"value %u was released, not knowing fiber %u to be done with it",
+				(unsigned)id, i);
 	if (item->released++)
 		explore_fail("value %u was released twice", (unsigned)id);
 	if (item->holders > 0)

@@ -21,7 +21,7 @@ struct act_item {
 	uint8_t offered;  /* to a verb */
 	uint8_t accepted; /* the verb said that it is the map's now */
 	uint8_t released;
-	uint8_t holders; /* sections and snapshots that may see it */
+	uint8_t holders;                        /* sections and snapshots that may see it */
 	struct stale_point made;                /* when its storer could last write to it */
 	struct stale_point looked[PLAY_FIBERS]; /* when each last could look at it */
 	struct stale_point gone;                /* when its release returned */
@@ -45,9 +45,9 @@ struct act_fiber {
 	struct act acts[ACT_ACTS];
 	unsigned seen[ACT_KEYS]; /* what the fiber last saw bound to a key */
 	struct act_snapshot snapshots[2];
-	unsigned cell;  /* what it last saw in the cell */
-	unsigned depth; /* of read sections */
-	uint64_t held;  /* values loaded in them */
+	unsigned cell;    /* what it last saw in the cell */
+	unsigned depth;   /* of read sections */
+	uint64_t held;    /* values loaded in them */
 	uint64_t retired; /* values, with calm_retire */
 };
 

@@ -43,10 +43,10 @@ bool explore_fails(struct explore_place *place, void *expected, int order);
 void explore_compared(struct explore_place *place, int order);
 void explore_fence(void);
 
-#define EXPLORE__AT(p)                                                                \
-	__auto_type p_ = (p);                                                         \
-	static struct explore_site site_ = {__FILE__, __LINE__, EXPLORE_SITE_NEW};    \
-	calm__explore_step(p_);                                                       \
+#define EXPLORE__AT(p)                                                             \
+	__auto_type p_ = (p);                                                      \
+	static struct explore_site site_ = {__FILE__, __LINE__, EXPLORE_SITE_NEW}; \
+	calm__explore_step(p_);                                                    \
 	const bool relaxed_ = site_.state != EXPLORE_SITE_KEPT && explore_site_relaxed(&site_)
 #define EXPLORE__ORDER(order)                                                              \
 	(relaxed_ ? (int)memory_order_relaxed                                              \
@@ -54,34 +54,34 @@ void explore_fence(void);
 			     ? (int)memory_order_acq_rel                                   \
 			     : (int)(order)))
 
-#define CALM__LOAD(p, order)                                                                   \
-	__extension__({                                                                        \
-		EXPLORE__AT(p);                                                                \
-		__auto_type seen_ = relaxed_ ? atomic_load_explicit(p_, memory_order_relaxed) \
-					     : atomic_load_explicit(p_, order);                \
-		explore_loaded(p_, &seen_, sizeof(seen_), EXPLORE__ORDER(order));              \
-		seen_;                                                                         \
-	})
-
-#define CALM__STORE(p, v, order)                                                      \
-	__extension__({                                                               \
-		__auto_type v_ = (v);                                                 \
-		EXPLORE__AT(p);                                                       \
-		struct explore_place *place_ = explore_writes(p_, sizeof(*p_));       \
-		relaxed_ ? atomic_store_explicit(p_, v_, memory_order_relaxed)        \
-			 : atomic_store_explicit(p_, v_, order);                      \
-		explore_stored(place_, EXPLORE__ORDER(order));                        \
-	})
-
-#define EXPLORE__CHANGE(operation, p, v, order)                                               \
+#define CALM__LOAD(p, order)                                                                  \
 	__extension__({                                                                       \
-		__auto_type v_ = (v);                                                         \
 		EXPLORE__AT(p);                                                               \
-		struct explore_place *place_ = explore_writes(p_, sizeof(*p_));               \
-		__auto_type before_ = relaxed_ ? operation(p_, v_, memory_order_relaxed)      \
-					       : operation(p_, v_, order);                    \
-		explore_changed(place_, EXPLORE__ORDER(order));                               \
-		before_;                                                                      \
+		__auto_type seen_ = relaxed_ ? atomic_load_explicit(p_, memory_order_relaxed) \
+					     : atomic_load_explicit(p_, order);               \
+		explore_loaded(p_, &seen_, sizeof(seen_), EXPLORE__ORDER(order));             \
+		seen_;                                                                        \
+	})
+
+#define CALM__STORE(p, v, order)                                                \
+	__extension__({                                                         \
+		__auto_type v_ = (v);                                           \
+		EXPLORE__AT(p);                                                 \
+		struct explore_place *place_ = explore_writes(p_, sizeof(*p_)); \
+		relaxed_ ? atomic_store_explicit(p_, v_, memory_order_relaxed)  \
+			 : atomic_store_explicit(p_, v_, order);                \
+		explore_stored(place_, EXPLORE__ORDER(order));                  \
+	})
+
+#define EXPLORE__CHANGE(operation, p, v, order)                                          \
+	__extension__({                                                                  \
+		__auto_type v_ = (v);                                                    \
+		EXPLORE__AT(p);                                                          \
+		struct explore_place *place_ = explore_writes(p_, sizeof(*p_));          \
+		__auto_type before_ = relaxed_ ? operation(p_, v_, memory_order_relaxed) \
+					       : operation(p_, v_, order);               \
+		explore_changed(place_, EXPLORE__ORDER(order));                          \
+		before_;                                                                 \
 	})
 #define CALM__SWAP(p, v, order) EXPLORE__CHANGE(atomic_exchange_explicit, p, v, order)
 #define CALM__ADD(p, v, order) EXPLORE__CHANGE(atomic_fetch_add_explicit, p, v, order)
@@ -105,11 +105,11 @@ void explore_fence(void);
 		won_;                                                                              \
 	})
 
-#define EXPLORE__FENCE()                                                                              \
-	do {                                                                                       \
-		static struct explore_site site_ = {__FILE__, __LINE__, EXPLORE_SITE_NEW};         \
-		if (site_.state == EXPLORE_SITE_KEPT || !explore_site_relaxed(&site_))             \
-			explore_fence();                                                           \
+#define EXPLORE__FENCE()                                                                   \
+	do {                                                                               \
+		static struct explore_site site_ = {__FILE__, __LINE__, EXPLORE_SITE_NEW}; \
+		if (site_.state == EXPLORE_SITE_KEPT || !explore_site_relaxed(&site_))     \
+			explore_fence();                                                   \
 	} while (0)
 
 #endif

@@ -37,19 +37,17 @@
 #include "explore/sched.h"
 #include "kit/random.h"
 
-#include <inttypes.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define THREADS (EXPLORE_FIBERS + 1)
-#define KEPT 6       /* values of an object */
-#define SHARES 4     /* one load in 2 … SHARES + 1 goes back where it may; never all: a spin ends */
+#define KEPT 6   /* values of an object */
+#define SHARES 4 /* one load in 2 … SHARES + 1 goes back where it may; never all: a spin ends */
 #define SLOTS 16384U /* of the index */
 #define PLACES (SLOTS / 2)
 #define BLOCKS 4096
 #define TICKS 4096
-#define RELAXED 64 /* sites */
 
 typedef uint32_t clock_of[THREADS];
 
@@ -63,8 +61,8 @@ struct value {
 struct explore_place {
 	const volatile void *address; /* NULL: given back */
 	uint32_t size;
-	uint32_t count;  /* values ever */
-	clock_of used;   /* the last operation of each thread on it */
+	uint32_t count;            /* values ever */
+	clock_of used;             /* the last operation of each thread on it */
 	struct value values[KEPT]; /* the n-th at n % KEPT */
 };
 
@@ -84,7 +82,7 @@ static struct {
 		clock_of heard; /* what relaxed loads saw, which a fence makes known */
 	} threads[THREADS];
 	clock_of fences; /* of all fences so far */
-	bool shared; /* the history's clock */
+	bool shared;     /* the history's clock */
 	clock_of ticks;
 	uint32_t last_tick;
 	struct {
@@ -132,11 +130,32 @@ static bool releases(int order)
 
 /* ---- objects ---- */
 
-static uint64_t bits_at(const volatile void *address, uint32_t size)
+/* Objects of 1, 4 or 8 bytes, whatever their type; not by memcpy, which a sanitizer would watch. */
+typedef uint64_t __attribute__((may_alias)) eight_bytes;
+typedef uint32_t __attribute__((may_alias)) four_bytes;
+
+static uint64_t bits_at(const volatile void *object, uint32_t size)
 {
-	uint64_t bits = 0;
-	memcpy(&bits, (const void *)(uintptr_t)address, size);
-	return bits;
+	switch (size) {
+	case 8:
+		return *(const volatile eight_bytes *)object;
+	case 4:
+		return *(const volatile four_bytes *)object;
+	case 1:
+		return *(const volatile uint8_t *)object;
+	default:
+		return 0; /* a lock that is no atomic */
+	}
+}
+
+static void set_bits(void *object, uint64_t bits, uint32_t size)
+{
+	if (size == 8)
+		*(eight_bytes *)object = bits;
+	else if (size == 4)
+		*(four_bytes *)object = (uint32_t)bits;
+	else
+		*(uint8_t *)object = (uint8_t)bits;
 }
 
 static struct value *value_of(struct explore_place *place, uint32_t back)
@@ -159,8 +178,9 @@ static void knows_birth(const volatile void *address)
 	for (unsigned i = 0; i < model.blocks; i++) {
 		struct block *block = &model.block[i];
 		if ((uintptr_t)address - block->base < block->size && !stale_knows(block->born))
-			explore_fail("uses memory that fiber %u allocated, and did not publish to it",
-				     block->born.fiber);
+			explore_fail(
+				"uses memory that fiber %u allocated, and did not publish to it",
+				block->born.fiber);
 	}
 }
 
@@ -243,8 +263,7 @@ void explore_loaded(const volatile void *address, void *value, size_t size, int 
 	uint32_t *now = act();
 	struct explore_place *place = place_of(address, size);
 	use(place, now);
-	uint64_t bits = read_value(place, choose(place, order, now), order, now);
-	memcpy(value, &bits, size);
+	set_bits(value, read_value(place, choose(place, order, now), order, now), (uint32_t)size);
 }
 
 struct explore_place *explore_writes(const volatile void *address, size_t size)
@@ -294,12 +313,9 @@ bool explore_fails(struct explore_place *place, void *expected, int order)
 		return false;
 	uint32_t *now = model.threads[explore_current()].now;
 	uint32_t back = choose(place, order, now);
-	uint64_t bits = 0;
-	memcpy(&bits, expected, place->size);
-	if (back == 0 || value_of(place, back)->bits == bits)
+	if (back == 0 || value_of(place, back)->bits == bits_at(expected, place->size))
 		return false;
-	bits = read_value(place, back, order, now);
-	memcpy(expected, &bits, place->size);
+	set_bits(expected, read_value(place, back, order, now), place->size);
 	return true;
 }
 
@@ -393,8 +409,7 @@ struct stale_point stale_here(void)
 
 bool stale_knows(struct stale_point point)
 {
-	return !model.on ||
-	       point.clock <= model.threads[explore_current()].now[point.fiber];
+	return !model.on || point.clock <= model.threads[explore_current()].now[point.fiber];
 }
 
 void stale_allocated(void *block, size_t size)
@@ -456,66 +471,4 @@ void stale_begin(bool on, uint64_t seed)
 void stale_end(void)
 {
 	model.on = false;
-}
-
-/* ---- sites that are relaxed ---- */
-
-static struct {
-	const char *list;
-	unsigned count;
-	bool met[RELAXED];
-} relaxed;
-
-static bool is_at(const char *text, size_t length, const struct explore_site *site)
-{
-	char place[512];
-	int whole = snprintf(place, sizeof(place), "%s:%u", site->file, site->line);
-	if (whole < 0 || (size_t)whole < length)
-		return false;
-	const char *end = place + (size_t)whole - length;
-	return memcmp(end, text, length) == 0 && (end == place || end[-1] == '/');
-}
-
-bool explore_site_relaxed(struct explore_site *site)
-{
-	if (site->state != EXPLORE_SITE_NEW)
-		return site->state == EXPLORE_SITE_RELAXED;
-	site->state = EXPLORE_SITE_KEPT;
-	const char *at = relaxed.list;
-	for (unsigned i = 0; i < relaxed.count; i++) {
-		size_t length = strcspn(at, ",");
-		bool not_sc = length > 3 && memcmp(at + length - 3, ":sc", 3) == 0;
-		if (is_at(at, length - (not_sc ? 3 : 0), site)) {
-			site->state = not_sc ? EXPLORE_SITE_NOT_SC : EXPLORE_SITE_RELAXED;
-			relaxed.met[i] = true;
-		}
-		at += length + 1;
-	}
-	return site->state == EXPLORE_SITE_RELAXED;
-}
-
-bool stale_relax(const char *sites)
-{
-	relaxed.list = sites;
-	for (const char *at = sites;; at++) {
-		size_t length = strcspn(at, ",");
-		const char *colon = memchr(at, ':', length);
-		size_t digits = colon ? strspn(colon + 1, "0123456789") : 0;
-		size_t rest = colon ? (size_t)(at + length - colon - 1) - digits : 1;
-		if (digits == 0 || (rest != 0 && strncmp(colon + 1 + digits, ":sc", rest) != 0) ||
-		    relaxed.count == RELAXED)
-			return false;
-		relaxed.count++;
-		at += length;
-		if (*at == '\0')
-			return true;
-	}
-}
-
-bool stale_all_met(void)
-{
-	for (unsigned i = 0; i < relaxed.count; i++)
-		if (!relaxed.met[i])
-			return false;
-	return true;
 }

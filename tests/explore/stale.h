@@ -40,12 +40,4 @@ struct stale_point {
 struct stale_point stale_here(void);
 bool stale_knows(struct stale_point point);
 
-/*
- * Relaxes every site in a list FILE:LINE,...; FILE as compiled, or its end; with :sc behind it, only
- * to acquire and release. False: malformed.
- */
-bool stale_relax(const char *sites);
-/* Whether each of those was met. */
-bool stale_all_met(void);
-
 #endif
