@@ -43,7 +43,8 @@
 #define PAIRS_SHARE 4 /* pairs get one part in so many of it */
 #define PAIRS_TURN 96 /* schedules of one pair before the next has its turn */
 #define RELAXED_TURN 12
-#ifdef EXPLORE_TSAN /* this file is built without */
+#define RELAXED_PAIRS 256 /* of any kind */
+#ifdef EXPLORE_TSAN       /* this file is built without */
 #define SLOWER 10
 #else
 #define SLOWER SUITE_SLOWER
@@ -421,16 +422,21 @@ static bool run_all_pairs(uint64_t seed, uint64_t schedules, const char *kinds)
 	return count > 0;
 }
 
-/* A few of each in turn, scenarios and pairs, until the time is up: with relaxed sites. */
+/* With relaxed sites, until the time is up: all scenarios in turn, and after each round some pairs. */
 static bool run_relaxed(double seconds, uint64_t seed, const char *kinds)
 {
 	uint64_t until = processor_ns() + (uint64_t)(seconds * 1e9);
-	do {
-		for (unsigned i = planted_count; i < test_count && processor_ns() < until; i++)
-			if (is_of(&tests[i], kinds) &&
-			    !run_pair(&tests[i], seed + i * BATCH_MOST, RELAXED_TURN))
-				return false;
-	} while (processor_ns() < until);
+	unsigned scenarios_too = pairs_from - planted_count;
+	for (unsigned turn = 0, pair = pairs_from; processor_ns() < until; turn++) {
+		unsigned i = turn % (scenarios_too + RELAXED_PAIRS) + planted_count;
+		if (i >= pairs_from) {
+			i = pair++;
+			pair = pair == test_count ? pairs_from : pair;
+		}
+		if (is_of(&tests[i], kinds) &&
+		    !run_pair(&tests[i], seed + i * BATCH_MOST, RELAXED_TURN))
+			return false;
+	}
 	printf("%" PRIu64 " schedules, nothing failed%s, CALM_TEST_SEED=%" PRIu64 "\n",
 	       total.schedules, sites_all_met() ? "" : "; not every site was met", seed);
 	return true;

@@ -174,7 +174,7 @@ static void find_all_edges(const struct kit_kind *kind)
 
 static unsigned find_abilities(const struct kit_kind *kind)
 {
-	unsigned able = PLAY_RELEASES | PLAY_CELL | PLAY_EXITS | PLAY_PAIR;
+	unsigned able = PLAY_RELEASES | PLAY_CELL | PLAY_EXITS | PLAY_PAIR | PLAY_CROWDED;
 #ifdef EXPLORE_TSAN /* which takes calm__current, that attaching and exiting set, for shared memory */
 	able &= ~(unsigned)PLAY_EXITS;
 #endif
@@ -282,7 +282,10 @@ static void set_map_up(const struct kit_kind *kind)
 	unsigned bound = draw(1U << stage.keys);
 	unsigned fillers = last.flags & (PLAY_GROWS | PLAY_SHRINKS) ? 0 : draw(3);
 	unsigned most = 0;
-	if (last.flags & PLAY_GROWS) {
+	if (last.flags & PLAY_CROWDED) {
+		bound = (1U << stage.keys) - 1;
+		fillers = 1 + draw(5);
+	} else if (last.flags & PLAY_GROWS) {
 		unsigned edge = edges->grow[draw(edges->grow_count)];
 		unsigned others = (unsigned)__builtin_popcount(bound) + draw(2);
 		fillers = edge > others ? edge - others : 0;

@@ -40,7 +40,8 @@ enum play_flags {
 	PLAY_COMPACTS = 128, /* for kinds that compact */
 	PLAY_ORDERED = 256,  /* for kinds that have an order */
 	PLAY_CELL = 512,     /* has a cell */
-	PLAY_PAIR = 1024     /* the programs are two verbs' (pairs.h), to be varied */
+	PLAY_PAIR = 1024,    /* the programs are two verbs' (pairs.h), to be varied */
+	PLAY_CROWDED = 2048  /* all keys are bound, behind fillers: where hashes are one, in a chain */
 };
 
 struct scenario {

@@ -22,7 +22,7 @@
  * one that has not been told of every use.
  *
  * Stronger than C11, so that something is missed: the order of stores to one object is the
- * schedule's; no load sees a store that comes after it; a fence hands on to the fences after it; six
+ * schedule's; no load sees a store that comes after it; a fence hands on to the fences after it; eight
  * values are kept. Plain accesses are ThreadSanitizer's, to which the orders are the same.
  *
  * Source: the rule for loads, Dmitry Vyukov's Relacy (2008); the clocks, and that an interleaving and
@@ -42,7 +42,7 @@
 #include <string.h>
 
 #define THREADS (EXPLORE_FIBERS + 1)
-#define KEPT 6   /* values of an object */
+#define KEPT 8   /* values of an object */
 #define SHARES 4 /* one load in 2 … SHARES + 1 goes back where it may; never all: a spin ends */
 #define SLOTS 16384U /* of the index */
 #define PLACES (SLOTS / 2)
@@ -242,10 +242,11 @@ static uint32_t choose(struct explore_place *place, int order, const uint32_t *n
 {
 	uint32_t most = place->count < KEPT ? place->count : KEPT;
 	uint32_t back = 0;
-	while (back + 1 < most && !is_bound(value_of(place, back), order, now) &&
-	       kit_splitmix(&model.random) % model.share == 0)
+	if (kit_splitmix(&model.random) % model.share != 0)
+		return 0;
+	while (back + 1 < most && !is_bound(value_of(place, back), order, now))
 		back++;
-	return back;
+	return back > 1 ? 1 + (uint32_t)(kit_splitmix(&model.random) % back) : back;
 }
 
 static void use(struct explore_place *place, const uint32_t *now)
