@@ -284,7 +284,8 @@ static void set_map_up(const struct kit_kind *kind)
 	unsigned most = 0;
 	if (last.flags & PLAY_CROWDED) {
 		bound = (1U << stage.keys) - 1;
-		fillers = 1 + draw(5);
+		fillers = draw(2) ? 2 + 3 * draw(2)
+				  : draw(6); /* with keys 1 to 3 alone in a line */
 	} else if (last.flags & PLAY_GROWS) {
 		unsigned edge = edges->grow[draw(edges->grow_count)];
 		unsigned others = (unsigned)__builtin_popcount(bound) + draw(2);

@@ -23,6 +23,7 @@ const struct scenario scenarios[] = {
 	{"delete-insert", 0, 1, WRITES, {"D0 I0", "* L0", NULL}},
 	{"refill", 0, 2, WRITES, {"L? L?", "D0 I1", NULL}},
 	{"crowded", PLAY_CROWDED, 4, GROWTH, {"L? L?", "D? I? D?", "D? I?"}},
+	{"crowded-empties", PLAY_CROWDED, 4, GROWTH, {"L0 L0", "D1 D2 D3", "I1 I2"}},
 	{"crowded-refill", PLAY_CROWDED, 3, GROWTH, {"L0 L1", "D0 D2 I0", "* *"}},
 	{"compare", 0, 1, WRITES, {"C0 C0", "C0 X0", "*"}},
 	{"clear", 0, 3, WRITES, {"S0 S1 L0", "Z L1", "* L2"}},
