@@ -351,7 +351,7 @@ static void play_act(unsigned fiber, struct act act)
 		act_on_key(fiber, (enum history_verb)(found - keyed), act.key, false);
 		return;
 	}
-	if (strchr("lwcrd", act.verb)) {
+	if (strchr("lwcrdxy", act.verb)) {
 		act_on_cell(fiber, act.verb);
 		return;
 	}

@@ -56,6 +56,8 @@ struct act_stage {
 	calm_map *map;
 	calm_cell cell;
 	bool has_cell;
+	calm_map *other; /* a cowmap with one open snapshot, beside the cell */
+	calm_snapshot *of_other;
 	unsigned keys;
 	unsigned base;    /* the number of key 0 */
 	unsigned fillers; /* bound */
@@ -130,7 +132,7 @@ void act_on_key(unsigned fiber, enum history_verb verb, unsigned key, bool remov
 #define ACT_CELL (HISTORY_KEYS - 1)
 
 void act_cell_set_up(void);
-/* The acts l w c r d. */
+/* The acts l w c r d x y. */
 void act_on_cell(unsigned fiber, char verb);
 /* The last load, and its end. */
 void act_cell_end(struct act_view *view);

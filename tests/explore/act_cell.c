@@ -18,6 +18,11 @@ void act_cell_set_up(void)
 	stage.history.start = history_bind(stage.history.start, ACT_CELL, id);
 	for (unsigned i = 0; i < PLAY_FIBERS; i++)
 		stage.fibers[i].cell = id;
+	calm_options options = CALM_OPTIONS_INIT;
+	options.allocator = play_allocator;
+	if (calm_cowmap_create(&stage.other, &options) != CALM_OK ||
+	    calm_map_snapshot(stage.other, &stage.of_other) != CALM_OK)
+		explore_fail("no other map could be made");
 }
 
 static void load(unsigned fiber, struct act_fiber *self)
@@ -90,17 +95,39 @@ static void make_and_destroy(struct act_fiber *self)
 		explore_fail("destroy did not wait for value %u", id);
 }
 
+static void close_other(void)
+{
+	calm_snapshot_close(stage.of_other);
+	stage.of_other = NULL;
+}
+
+/* Whoever closes its last snapshot, the map may go at once. */
+static void destroy_other(void)
+{
+	while (calm_map_destroy(stage.other) == CALM_EBUSY)
+		explore_pause();
+	stage.other = NULL;
+}
+
 void act_on_cell(unsigned fiber, char verb)
 {
 	struct act_fiber *self = &stage.fibers[fiber];
-	if (verb == 'r') {
+	switch (verb) {
+	case 'r':
 		retire(self);
 		return;
-	}
-	if (verb == 'd') {
+	case 'd':
 		if (self->depth == 0)
 			make_and_destroy(self);
 		return;
+	case 'x':
+		close_other();
+		return;
+	case 'y':
+		destroy_other();
+		return;
+	default:
+		break;
 	}
 	bool section = stage.releases && !self->depth;
 	if (section)
@@ -120,6 +147,9 @@ void act_cell_end(struct act_view *view)
 	calm_read_begin();
 	view->state = history_bind(view->state, ACT_CELL, act_id(calm_cell_load(&stage.cell)));
 	calm_read_end();
+	close_other();
+	if (stage.other)
+		destroy_other();
 	if (calm_cell_destroy(&stage.cell) != CALM_OK || calm_read_wait() != CALM_OK)
 		explore_fail("the cell could not be destroyed");
 }

@@ -45,6 +45,7 @@ const struct scenario scenarios[] = {
 
 	{"waits", PLAY_CELL | PLAY_RELEASES, 1, "lwwc", {"r F r F", "w F w F", "( l ) *"}},
 	{"waits-destroys", PLAY_CELL | PLAY_RELEASES, 1, "lwwc", {"d", "r F", "r r F"}},
+	{"closes-destroys", PLAY_CELL | PLAY_RELEASES, 1, "lwwc", {"x", "y", "*"}},
 	{"waits-exits",
 	 PLAY_CELL | PLAY_RELEASES | PLAY_EXITS,
 	 1,
