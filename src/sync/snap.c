@@ -58,12 +58,10 @@ static void take_walk(struct calm__snaps *snaps, struct calm__snap *snap)
 		if (load_relaxed(&walk->stamp) != 0)
 			continue;
 		snap->walk = walk;
-		/* order: none - before stamp's edge. */
+		/* order: none - all three before the epoch's increment; a writer that has not seen that
+		 * changes what this walk may see changed. */
 		store_relaxed(&walk->passed, 0);
-		/* order: snap.walk release -> calm__walks_need(): who reads this stamp does not
-		 * read how far the walk before it was. */
-		store_release(&walk->stamp, snap->stamp + 1);
-		/* order: none - before the epoch's increment. */
+		store_relaxed(&walk->stamp, snap->stamp + 1);
 		add_relaxed(&snaps->walking, 1);
 		return;
 	}
@@ -83,8 +81,8 @@ bool calm__walks_need(struct calm__snaps *snaps, uint64_t stamp, uint64_t last)
 {
 	for (int i = 0; i < CALM__WALKS; i++) {
 		struct calm__walk *walk = &snaps->walks[i];
-		/* order: snap.walk acquire <- take_walk(): passed is this walk's, or a later one's. */
-		if (load_acquire(&walk->stamp) <= stamp)
+		/* order: none - the caller's load of the epoch brought the walks that matter to it. */
+		if (load_relaxed(&walk->stamp) <= stamp)
 			continue;
 		/* order: snap.passed acquire <- calm__walk_passes(): the walk's loads come before
 		 * the caller's change. */
