@@ -149,9 +149,9 @@ bool calm__snap_use(struct calm__snap *snap)
 	do {
 		if (use >= SNAP_STALE)
 			return false;
-		/* order: snap.use acquire <- calm__snap_done(), calm__snaps_oust(): users are
-		 * counted one by one. */
-	} while (!cas_acq_rel(&snap->use, &use, use + 1));
+		/* order: none - a count: whoever uses it was given it, and what it keeps goes only
+		 * after calm__snap_done(). */
+	} while (!cas_relaxed(&snap->use, &use, use + 1));
 	return true;
 }
 
@@ -165,8 +165,8 @@ static bool claim(struct calm__snap *snap)
 
 bool calm__snap_done(struct calm__snap *snap)
 {
-	/* order: snap.use release -> claim(), calm__snap_use(), calm__snap_closes(): this user's
-	 * reads come before. */
+	/* order: snap.use release -> claim(), calm__snap_closes(): this user's reads come before;
+	 * and acquire <- calm__snap_done(): those of the users before it. */
 	return add_acq_rel(&snap->use, (uint64_t)-1) == SNAP_STALE + 1 && claim(snap);
 }
 
@@ -184,8 +184,8 @@ bool calm__snaps_oust(struct calm__snaps *snaps, bool newest_too, struct calm__s
 		 * users will leave. */
 		add_relaxed(&snaps->history, -snap->bytes);
 		snap->bytes = 0;
-		/* order: snap.use release -> calm__snap_use(): from here on nobody is let in. */
-		add_acq_rel(&snap->use, SNAP_STALE);
+		/* order: none - a flag in a count: from here on nobody is let in. */
+		add_relaxed(&snap->use, SNAP_STALE);
 		if (claim(snap))
 			*gone = snap;
 	}
