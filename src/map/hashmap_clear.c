@@ -288,8 +288,9 @@ static struct calm__generation *take_place(struct calm__hashmap *map,
 	if (old->bed)
 		calm__base_replaced(map, calm__base_of(old));
 	calm__unlock(&map->turn);
+	/* order: hash.table acquire <- finish(): the table. */
+	const struct calm__hash_table *table = load_acquire(&old->table);
 	/* order: none - for who looks on: a table that was being moved stays as it is. */
-	const struct calm__hash_table *table = load_relaxed(&old->table);
 	if (load_relaxed(&table->next) != NULL)
 		calm__probe1(resize__end, map);
 	return old;

@@ -34,6 +34,7 @@ const struct scenario scenarios[] = {
 	{"grow-read", PLAY_GROWS, 4, GROWTH, {"I0 I1", "L0 L1 L0", "I2 L1"}},
 	{"grow-delete", PLAY_GROWS, 4, GROWTH, {"I0 I1 I2", "D0 I0 L2", NULL}},
 	{"grow-walk", PLAY_GROWS, 4, GROWTH, {"V", "I0 I1", "I2 *"}},
+	{"grow-clear", PLAY_GROWS, 4, GROWTH, {"I0 I1 L0", "Z L1", "I2 I3 *"}},
 	{"shrink", PLAY_SHRINKS, 3, GROWTH, {"D0 D1", "L0 L1", "* D2"}},
 
 	/* Values go when nobody can see them, and threads come and go. */
@@ -98,6 +99,7 @@ const struct scenario scenarios[] = {
 	{"compact-delete", PLAY_COMPACTS, 1, WRITES, {"M", "S0 D0 L0", "* M L0"}},
 	{"compact-compare", PLAY_COMPACTS, 1, WRITES, {"M M", "C0 X0 C0", "C0 I0"}},
 	{"compact-clear", PLAY_COMPACTS, 3, WRITES, {"M L0", "S0 Z S1 L0", "* L1"}},
+	{"compact-grow", PLAY_COMPACTS | PLAY_GROWS, 4, GROWTH, {"M M", "I0 I1 *", "I2 *"}},
 	{"compact-drained", SNAPSHOTS | PLAY_COMPACTS, 3, WRITES, {"S0 S1 S2 M", "R F", NULL}},
 	{"compact-cut", SNAPSHOTS | PLAY_COMPACTS, 2, WRITES, {"N E G Q", "M * M", "* *"}},
 	{"compact-walk", SNAPSHOTS | PLAY_COMPACTS, 3, WRITES, {"P", "* M", "* *"}},
