@@ -158,8 +158,8 @@ void calm__generation_drop(struct calm__hashmap *map, struct calm__self *self,
 	calm__unlock(&map->turn);
 	if (!last || !reserved)
 		return;
-	/* order: none - only its size. */
-	const struct calm__hash_table *table = load_relaxed(&generation->table);
+	/* order: hash.table acquire <- finish(): its size, of a growth that ends beside this. */
+	const struct calm__hash_table *table = load_acquire(&generation->table);
 	calm__retire_large(self, generation, release_generation, &map->base, table->bytes);
 }
 
