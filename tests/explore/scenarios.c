@@ -76,6 +76,14 @@ const struct scenario scenarios[] = {
 	 3,
 	 GROWTH,
 	 {"N E E Q", "I0 I1 I2 D0 D1 D2", "*"}},
+	{"drain-grow", SNAPSHOTS | PLAY_GROWS, 4, GROWTH, {"R L0", "I0 I1 *", "N E Q"}},
+	{"drain-shrink", SNAPSHOTS | PLAY_SHRINKS, 3, GROWTH, {"R L0", "D0 D1", "N E Q"}},
+	{"walk-clear", SNAPSHOTS, 3, WRITES, {"P", "S0 Z S1", "* *"}},
+	{"budget-grow",
+	 SNAPSHOTS | PLAY_BUDGET | PLAY_GROWS,
+	 4,
+	 GROWTH,
+	 {"N E E Q", "I0 I1 n e q", "I2 *"}},
 	{"cut-clear", SNAPSHOTS, 3, WRITES, {"N E G Q", "S0 Z S1", "* *"}},
 	{"cut-clear-grow", SNAPSHOTS | PLAY_GROWS, 4, GROWTH, {"N E Q", "I0 I1 Z", "I2 *"}},
 	{"drain", SNAPSHOTS, 3, WRITES, {"R L0", "* *", "N E Q"}},
@@ -101,6 +109,7 @@ const struct scenario scenarios[] = {
 	{"compact-clear", PLAY_COMPACTS, 3, WRITES, {"M L0", "S0 Z S1 L0", "* L1"}},
 	{"compact-grow", PLAY_COMPACTS | PLAY_GROWS, 4, GROWTH, {"M M", "I0 I1 *", "I2 *"}},
 	{"compact-drained", SNAPSHOTS | PLAY_COMPACTS, 3, WRITES, {"S0 S1 S2 M", "R F", NULL}},
+	{"compact-clear-grow", PLAY_COMPACTS | PLAY_GROWS, 4, GROWTH, {"M M", "I0 I1 Z I0", "I2 *"}},
 	{"compact-cut", SNAPSHOTS | PLAY_COMPACTS, 2, WRITES, {"N E G Q", "M * M", "* *"}},
 	{"compact-walk", SNAPSHOTS | PLAY_COMPACTS, 3, WRITES, {"P", "* M", "* *"}},
 	{"compact-drain", SNAPSHOTS | PLAY_COMPACTS, 3, WRITES, {"R L0", "* M *", "N E Q"}},
@@ -118,6 +127,7 @@ const struct scenario scenarios[] = {
 	/* Many keys in one step. */
 	{"apply", PLAY_APPLY, 3, WRITES, {"A0 L1", "A1 L0", "* B0"}},
 	{"cut-apply", PLAY_APPLY | SNAPSHOTS, 3, WRITES, {"N E E Q", "A0 B1", "* *"}},
+	{"apply-clear-grow", PLAY_APPLY | PLAY_GROWS, 4, GROWTH, {"A0 A2", "Z", "I1 *"}},
 	{"cut-apply-grow", PLAY_APPLY | SNAPSHOTS | PLAY_GROWS, 4, GROWTH, {"N E Q", "A0 A2", "*"}},
 };
 
