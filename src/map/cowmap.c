@@ -194,7 +194,8 @@ calm_status calm__cowmap_empty(struct cowmap *map, struct calm_snapshot *opens)
 {
 	struct calm_map *base = &map->base;
 	struct calm__self *self = calm__self();
-	struct sheet *empty = calm__sheet_of(map, calm__table_new(&base->heap, 0, map->cares));
+	struct sheet *empty = calm__sheet_of(
+		map, calm__table_new(&base->heap, sizeof(struct calm__table), 0, map->cares));
 	if (!empty)
 		return CALM_ENOMEM;
 	calm__lock(&map->combine);
@@ -338,7 +339,8 @@ calm_status calm_cowmap_create(calm_map **out, const calm_options *options)
 	map->cares = base->release || base->keys.kind == CALM_KEYS_BYTES;
 	map->least = options ? options->capacity : 0;
 	calm__snaps_init(&map->snaps);
-	map->sheet = calm__sheet_of(map, calm__table_new(&base->heap, map->least, map->cares));
+	map->sheet = calm__sheet_of(map, calm__table_new(&base->heap, sizeof(struct calm__table),
+							 map->least, map->cares));
 	if (!map->sheet) {
 		calm__map_free(base);
 		return CALM_ENOMEM;

@@ -228,7 +228,8 @@ static void a_check_bites(void **state)
 	calm_map *map = map_with(0);
 	const char *broken = NULL;
 	struct cowmap *cow = calm__cowmap_of(map);
-	struct calm__table *other = calm__table_new(&map->heap, 0, false);
+	struct calm__table *other = calm__table_new(&map->heap, sizeof(struct calm__table), 0,
+						    false);
 	assert_non_null(other);
 	store_release(&cow->table, other);
 	assert_int_equal(calm_debug_check(map, &broken), CALM_CHANGED);
