@@ -141,6 +141,7 @@ void calm__retire_blocks(struct calm__self *self, struct calm__block *blocks)
 		blocks->taken = 0;
 		seal(blocks);
 		append_block(bag, blocks);
+		bag->bytes += blocks->bytes;
 		count_pushed(bag, blocks->used);
 		calm__probe1(retire__many, blocks->used);
 	}

@@ -38,7 +38,7 @@ static uint64_t copies(const calm_map *map)
 
 static uint64_t table_bytes(const calm_map *map)
 {
-	return calm__cowmap_of(map)->sheet->table->bytes;
+	return calm__cowmap_table(calm__cowmap_of(map))->bytes;
 }
 
 static calm_snapshot *open_one(calm_map *map)
@@ -228,17 +228,18 @@ static void a_check_bites(void **state)
 	calm_map *map = map_with(0);
 	const char *broken = NULL;
 	struct cowmap *cow = calm__cowmap_of(map);
-	struct calm__table *other = calm__table_new(&map->heap, sizeof(struct calm__table), 0,
-						    false);
+	struct sheet *sheet = calm__cowmap_sheet(cow);
+	struct sheet *other = calm__sheet_of(calm__table_new(&map->heap, sizeof(*other), 0, false));
 	assert_non_null(other);
-	store_release(&cow->table, other);
+	store_release(&other->holds, 0);
+	store_release(&cow->sheet, other);
 	assert_int_equal(calm_debug_check(map, &broken), CALM_CHANGED);
 	assert_non_null(broken);
-	store_release(&cow->table, cow->sheet->table);
-	calm__table_free(&map->heap, other);
-	cow->sheet->table->count++;
+	store_release(&cow->sheet, sheet);
+	calm__table_free(&map->heap, &other->table);
+	sheet->table.count++;
 	assert_int_equal(calm_debug_check(map, &broken), CALM_CHANGED);
-	cow->sheet->table->count--;
+	sheet->table.count--;
 	suite_end(map, NULL, NULL);
 }
 
