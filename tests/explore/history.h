@@ -60,6 +60,7 @@ struct history_event {
 	uint8_t group;    /* not 0: of the apply of this number */
 	uint8_t fiber;
 	history_state state; /* that a snapshot or a drain saw */
+	uint64_t stamp;      /* of that, later ones' being larger; 0: not known */
 };
 
 struct history {
