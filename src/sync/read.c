@@ -103,9 +103,10 @@ void calm__leave_slow(struct calm__self *self)
  */
 static void announce(struct calm__self *self, const void *context)
 {
-	/* order: none - the bag's lock hands it to who searches the bag, finds nothing, and then
-	 * looks here. */
-	store_relaxed(&self->running[self->nested],
+	/* order: read.running release -> is_running(), wait_for_releases(): who finds this one
+	 * in place of the one before sees that one done. The bag's lock hands it to who searches
+	 * the bag, finds nothing, and then looks here. */
+	store_release(&self->running[self->nested],
 		      context ? (void *)(uintptr_t)context : &calm__nobody);
 }
 
@@ -119,9 +120,9 @@ static void run(struct calm__self *self, const struct calm__retired *items, uint
 	}
 	self->nested--;
 	if (self->nested == 0)
-		/* order: none - for wait_for_releases(), which only needs to see it move; before
-		 * running's edge. */
-		store_relaxed(&self->runs, load_relaxed(&self->runs) + 1);
+		/* order: read.running release -> wait_for_releases(): who sees it move, and not
+		 * running's end, sees the releases done as well. */
+		store_release(&self->runs, load_relaxed(&self->runs) + 1);
 	/* order: read.running release -> is_running(), wait_for_releases(): the releases are
 	 * done. */
 	store_release(&self->running[self->nested], NULL);
@@ -241,12 +242,12 @@ static void wait_for_releases(void)
 {
 	for (uint32_t i = 0; i < calm__records_used(); i++) {
 		struct calm__self *other = &calm__records[i];
-		/* order: none - only whether it moves. */
+		/* order: none - only where it is to move from. */
 		uint64_t runs = load_relaxed(&other->runs);
 		/* order: read.running acquire <- run(), thread_exits(): done when it has gone,
 		 * or another came. */
 		for (unsigned turn = 0;
-		     load_acquire(&other->running[0]) && load_relaxed(&other->runs) == runs; turn++)
+		     load_acquire(&other->running[0]) && load_acquire(&other->runs) == runs; turn++)
 			calm__wait_turn(turn);
 	}
 }

@@ -62,12 +62,10 @@ static void take_walk(struct calm__snaps *snaps, struct calm__snap *snap)
 		if (load_relaxed(&walk->stamp) != 0)
 			continue;
 		snap->walk = walk;
-		/* order: none - before stamp's edge. */
+		/* order: none - all three before the epoch's increment; a writer that has not seen that
+		 * changes what this walk may see changed. */
 		store_relaxed(&walk->passed, 0);
-		/* order: snap.walk release -> calm__walks_need(): who reads this stamp does not
-		 * read how far the walk before it was. */
-		store_release(&walk->stamp, snap->stamp + 1);
-		/* order: none - before the epoch's increment. */
+		store_relaxed(&walk->stamp, snap->stamp + 1);
 		add_relaxed(&snaps->walking, 1);
 		return;
 	}
@@ -87,8 +85,8 @@ bool calm__walks_need(struct calm__snaps *snaps, uint64_t stamp, uint64_t last)
 {
 	for (int i = 0; i < CALM__WALKS; i++) {
 		struct calm__walk *walk = &snaps->walks[i];
-		/* order: snap.walk acquire <- take_walk(): passed is this walk's, or a later one's. */
-		if (load_acquire(&walk->stamp) <= stamp)
+		/* order: none - the caller's load of the epoch brought the walks that matter to it. */
+		if (load_relaxed(&walk->stamp) <= stamp)
 			continue;
 		/* order: snap.passed acquire <- calm__walk_passes(): the walk's loads come before
 		 * the caller's change. */
@@ -247,9 +245,9 @@ bool calm__snap_use(struct calm__snap *snap)
 	do {
 		if (use >= SNAP_STALE)
 			return false;
-		/* order: snap.use acquire <- calm__snap_done(), calm__snaps_oust(): users are
-		 * counted one by one. */
-	} while (!cas_acq_rel(&snap->use, &use, use + 1));
+		/* order: none - a count: whoever uses it was given it, and what it keeps goes only
+		 * after calm__snap_done(). */
+	} while (!cas_relaxed(&snap->use, &use, use + 1));
 	return true;
 }
 
@@ -263,8 +261,8 @@ static bool claim(struct calm__snap *snap)
 
 bool calm__snap_done(struct calm__snap *snap)
 {
-	/* order: snap.use release -> claim(), calm__snap_use(), calm__snap_closes(): this user's
-	 * reads come before. */
+	/* order: snap.use release -> claim(), calm__snap_closes(): this user's reads come before;
+	 * and acquire <- calm__snap_done(): those of the users before it. */
 	return add_acq_rel(&snap->use, (uint64_t)-1) == SNAP_STALE + 1 && claim(snap);
 }
 
@@ -279,10 +277,9 @@ bool calm__snaps_oust(struct calm__snaps *snaps, bool newest_too, struct calm__s
 	if (snap == snaps->newest && !newest_too)
 		snap = NULL;
 	if (snap) {
-		discount(snaps,
-			 snap); /* still used, it is as good as freed: its users will leave */
-		/* order: snap.use release -> calm__snap_use(): from here on nobody is let in. */
-		add_acq_rel(&snap->use, SNAP_STALE);
+		discount(snaps, snap); /* still used, it is as good as gone: its users will leave */
+		/* order: none - a flag in a count: from here on nobody is let in. */
+		add_relaxed(&snap->use, SNAP_STALE);
 		if (claim(snap))
 			*gone = snap;
 	}

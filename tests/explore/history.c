@@ -189,7 +189,9 @@ enum history_verdict history_check(const struct history *history)
 	for (unsigned i = 0; i < n; i++) {
 		const struct history_event *event = &events[search.order[i]];
 		for (unsigned j = 0; j < i && events[search.order[j]].end < event->begin; j++)
-			search.before[i] |= 1U << j;
+			if (!history->precedes ||
+			    history->precedes(events[search.order[j]].end, event->begin))
+				search.before[i] |= 1U << j;
 		for (unsigned j = 0; j < n; j++)
 			if (events[search.order[j]].stamp > 0 &&
 			    events[search.order[j]].stamp < event->stamp)

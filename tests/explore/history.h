@@ -68,6 +68,8 @@ struct history {
 	struct history_event events[HISTORY_EVENTS];
 	history_state start;
 	bool strict; /* single loads too see all of an apply or nothing */
+	/* Whether what ended at one tick precedes what began at the other; NULL: by their numbers. */
+	bool (*precedes)(uint32_t end, uint32_t begin);
 };
 
 enum history_verdict { HISTORY_LINEARIZABLE, HISTORY_VIOLATION, HISTORY_UNDECIDED };
