@@ -277,8 +277,7 @@ bool calm__snaps_oust(struct calm__snaps *snaps, bool newest_too, struct calm__s
 	if (snap == snaps->newest && !newest_too)
 		snap = NULL;
 	if (snap) {
-		discount(snaps,
-			 snap); /* still used, it is as good as freed: its users will leave */
+		discount(snaps, snap); /* still used, it is as good as gone: its users will leave */
 		/* order: none - a flag in a count: from here on nobody is let in. */
 		add_relaxed(&snap->use, SNAP_STALE);
 		if (claim(snap))
