@@ -154,12 +154,15 @@ class Map:
     # ---- snapshots ----
 
     def snapshots(self):
-        """The open ones, the newest first: struct calm_snapshot."""
+        """The open ones, mostly the newest first: struct calm_snapshot."""
         if not any(f.name == "snaps" for f in self.own.type.fields()):
             return
         whole = type_of("calm_snapshot")
-        for snap in follow(self.own["snaps"]["newest"], "older"):
-            yield at(int(snap.address) - offset(whole, "snap"), whole)
+        snaps = self.own["snaps"]
+        joined = gdb.Value(int(snaps["joined"])).cast(type_of("calm__snap").pointer())
+        for first in (joined, snaps["newest"]):
+            for snap in follow(first, "older"):
+                yield at(int(snap.address) - offset(whole, "snap"), whole)
 
     def segments(self):
         if not any(f.name == "history" for f in self.own.type.fields()):
@@ -548,7 +551,7 @@ class Cowmap(OfTables):
     struct, beside = "cowmap", "calm__cowmap_snapshots"
 
     def tables(self):
-        yield Table(int(self.own["table"]), "the table"), False
+        yield Table(int(self.own["sheet"]), "the table"), False
 
 
 class Shardmap(OfTables):

@@ -32,15 +32,14 @@ calm_status calm_cell_init(calm_cell *cell, void *state, calm_release_fn *releas
 	if (!cell)
 		return CALM_EINVAL;
 	*cell = (calm_cell){NULL, release, context};
-	/* order: cell.state release -> calm_cell_load(): who loads the state sees it whole. */
-	store_release(state_of(cell), state);
+	/* order: none - whoever is given the cell is given what it begins with. */
+	store_relaxed(state_of(cell), state);
 	return CALM_OK;
 }
 
 void *calm_cell_load(const calm_cell *cell)
 {
-	/* order: cell.state acquire <- calm_cell_init(), calm_cell_swap(),
-	 * calm_cell_compare_and_swap(). */
+	/* order: cell.state acquire <- calm_cell_swap(), calm_cell_compare_and_swap(). */
 	return cell ? load_acquire(state_of(cell)) : NULL;
 }
 

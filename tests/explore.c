@@ -14,6 +14,9 @@
  *	explore --frozen [--threads N]
  *	                           who can go on beside a thread that stands still; N = 4: with more
  *	                           threads, and every key; minutes
+ *	explore --relax FILE:LINE[:sc],... [--seconds S] [--kinds KIND,...]
+ *	                           with the atomic operations there relaxed, or only not sequentially
+ *	                           consistent: something should fail
  *	explore --list             the tests' names
  *	explore --test NAME [--policy P] [--seed N [--count N]] [--trace]
  *	                           one test; with a seed, that schedule (or count from there on)
@@ -25,9 +28,11 @@
 #include "suite.h"
 
 #include "explore/frozen.h"
+#include "explore/litmus.h"
 #include "explore/pairs.h"
 #include "explore/planted.h"
 #include "explore/play.h"
+#include "explore/sites.h"
 
 #include <inttypes.h>
 #include <limits.h>
@@ -37,7 +42,9 @@
 #define SECONDS 20
 #define PAIRS_SHARE 4 /* pairs get one part in so many of it */
 #define PAIRS_TURN 96 /* schedules of one pair before the next has its turn */
-#ifdef EXPLORE_TSAN   /* this file is built without */
+#define RELAXED_TURN 12
+#define RELAXED_PAIRS 256 /* of any kind */
+#ifdef EXPLORE_TSAN       /* this file is built without */
 #define SLOWER 10
 #else
 #define SLOWER SUITE_SLOWER
@@ -46,7 +53,8 @@
 #define HORIZON_SEEDS 16 /* schedules that are run to see how long they are, */
 #define HORIZON_PAIR 6   /* and of a pair */
 #define AGAIN_EVERY 2048 /* one schedule in so many is run twice */
-#define CLOCK_EVERY 64
+#define STALE_EVERY 2    /* in one seed of so many loads need not see the newest */
+#define CLOCK_EVERY 16
 #define BATCH_MOST (1U << 20) /* seeds from which a test draws: far apart, between tests */
 
 struct test {
@@ -67,6 +75,7 @@ static unsigned pairs_from;
 static struct {
 	const struct test *test;
 	struct explore_plan plan;
+	const char *relaxed; /* sites */
 	char self[PATH_MAX];
 } now;
 
@@ -158,6 +167,8 @@ static bool run_one(struct test *test, enum explore_policy policy, uint64_t seed
 					 .seed = seed,
 					 .horizon = test->horizon,
 					 .most = MOST,
+					 .stale = test->scenario &&
+						  (now.relaxed || seed % STALE_EVERY == 0),
 					 .trace = trace};
 	bool fine = run_plan(test, outcome);
 	total.schedules++;
@@ -179,15 +190,16 @@ static void say_how(char *line, size_t size, const char *what)
 {
 	const char *knobs = getenv("CALM_KNOBS");
 	bool turned = knobs && knobs[0];
-	snprintf(line, size, "%s: %s%s%s%s --test %s --policy %s --seed %" PRIu64 " --trace\n",
+	snprintf(line, size, "%s: %s%s%s%s%s%s --test %s --policy %s --seed %" PRIu64 " --trace\n",
 		 what, turned ? "CALM_KNOBS=" : "", turned ? knobs : "", turned ? " " : "",
-		 program_invocation_short_name, now.test->name, explore_policies[now.plan.policy],
+		 program_invocation_short_name, now.relaxed ? " --relax " : "",
+		 now.relaxed ? now.relaxed : "", now.test->name, explore_policies[now.plan.policy],
 		 now.plan.seed);
 }
 
 static void print_failure(const struct explore_outcome *outcome)
 {
-	char line[256];
+	char line[1024];
 	printf("%s, policy %s, seed %" PRIu64 " FAILS: %s\n", now.test->name,
 	       explore_policies[now.plan.policy], now.plan.seed, outcome->failure);
 	if (now.test->scenario)
@@ -199,7 +211,7 @@ static void print_failure(const struct explore_outcome *outcome)
 
 static void say_before_death(void)
 {
-	char line[256];
+	char line[1024];
 	if (!now.test)
 		return;
 	say_how(line, sizeof(line), "explore: died in a schedule; to replay");
@@ -338,7 +350,7 @@ static bool run_for(struct test *test, enum explore_policy policy, uint64_t seed
 		n++;
 	} while (n % CLOCK_EVERY != 0 || processor_ns() < until);
 	/* The last, which had the most before it. A sanitizer has nothing to add to that, and starts slowly. */
-	if (SLOWER == 1 && (unsigned)(test - tests) % EXPLORE_POLICIES == policy)
+	if (SLOWER == 1 && !now.relaxed && (unsigned)(test - tests) % EXPLORE_POLICIES == policy)
 		is_same_in_new_process(&outcome);
 	return true;
 }
@@ -380,20 +392,25 @@ static bool run_pairs(uint64_t seed, uint64_t ns)
 	return true;
 }
 
-/* All of them, or those of kinds that are named. */
+/* Whether the test's kind is one of the list; NULL is all. */
+static bool is_of(const struct test *test, const char *kinds)
+{
+	size_t length = strcspn(test->name, "-");
+	const char *named = kinds;
+	while (named && (strncmp(named, test->name, length) != 0 ||
+			 (named[length] != ',' && named[length] != '\0'))) {
+		named = strchr(named, ',');
+		named += named != NULL;
+	}
+	return !kinds || named;
+}
+
 static bool run_all_pairs(uint64_t seed, uint64_t schedules, const char *kinds)
 {
 	unsigned count = 0;
 	for (unsigned i = pairs_from; i < test_count; i++) {
 		struct test *test = &tests[i];
-		size_t length = strcspn(test->name, "-");
-		const char *named = kinds;
-		while (named && (strncmp(named, test->name, length) != 0 ||
-				 (named[length] != ',' && named[length] != '\0'))) {
-			named = strchr(named, ',');
-			named += named != NULL;
-		}
-		if (kinds && !named)
+		if (!is_of(test, kinds))
 			continue;
 		if (!run_pair(test, seed + i * BATCH_MOST, schedules))
 			return false;
@@ -405,6 +422,26 @@ static bool run_all_pairs(uint64_t seed, uint64_t schedules, const char *kinds)
 	return count > 0;
 }
 
+/* With relaxed sites, until the time is up: all scenarios in turn, and after each round some pairs. */
+static bool run_relaxed(double seconds, uint64_t seed, const char *kinds)
+{
+	uint64_t until = processor_ns() + (uint64_t)(seconds * 1e9);
+	unsigned scenarios_too = pairs_from - planted_count;
+	for (unsigned turn = 0, pair = pairs_from; processor_ns() < until; turn++) {
+		unsigned i = turn % (scenarios_too + RELAXED_PAIRS) + planted_count;
+		if (i >= pairs_from) {
+			i = pair++;
+			pair = pair == test_count ? pairs_from : pair;
+		}
+		if (is_of(&tests[i], kinds) &&
+		    !run_pair(&tests[i], seed + i * BATCH_MOST, RELAXED_TURN))
+			return false;
+	}
+	printf("%" PRIu64 " schedules, nothing failed%s, CALM_TEST_SEED=%" PRIu64 "\n",
+	       total.schedules, sites_all_met() ? "" : "; not every site was met", seed);
+	return true;
+}
+
 static bool run_all(double seconds, uint64_t seed)
 {
 	uint64_t began = processor_ns();
@@ -412,6 +449,8 @@ static bool run_all(double seconds, uint64_t seed)
 	uint64_t slice = (uint64_t)(ns * (PAIRS_SHARE - 1) / PAIRS_SHARE /
 				    (pairs_from - planted_count) / EXPLORE_POLICIES);
 	planted_histories();
+	if (!litmus_all(seed))
+		return false;
 	for (unsigned i = 0; i < planted_count; i++)
 		find_planted(&tests[i], seed);
 	for (unsigned i = planted_count; i < pairs_from; i++) {
@@ -488,7 +527,8 @@ static bool run_request(const struct request *request)
 static int usage(const char *wrong)
 {
 	fprintf(stderr,
-		"%s: %s\nusage: %s [--seconds S] [--pairs N [--kinds KIND,...]] [--list] [--frozen [--threads N]] [--test "
+		"%s: %s\nusage: %s [--seconds S] [--pairs N [--kinds KIND,...]] [--list] [--frozen [--threads N]] "
+		"[--relax FILE:LINE[:sc],...] [--test "
 		"NAME [--policy P] [--seed N [--count N]] [--trace]]\n",
 		program_invocation_short_name, wrong, program_invocation_short_name);
 	return 2;
@@ -512,6 +552,8 @@ static bool read_option(struct request *request, const char *option, const char 
 		request->kinds = value;
 		return true;
 	}
+	if (strcmp(option, "--relax") == 0)
+		return now.relaxed == value;
 	if (strcmp(option, "--seed") == 0) {
 		request->seed = strtoull(value, NULL, 0);
 		request->count = request->count ? request->count : 1;
@@ -545,6 +587,10 @@ int main(int argc, char **argv)
 	ssize_t length = readlink("/proc/self/exe", now.self, sizeof(now.self) - 1);
 	suite_check(length > 0);
 	report_deaths();
+	/* Before the library makes its first step. */
+	for (int i = 1; i + 1 < argc; i++)
+		if (strcmp(argv[i], "--relax") == 0 && sites_relax(argv[i + 1]))
+			now.relaxed = argv[i + 1];
 	list_tests();
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--list") == 0) {
@@ -568,6 +614,8 @@ int main(int argc, char **argv)
 		fine = frozen_all(request.threads, SLOWER > 1 && request.threads == 2 ? 7 : 1);
 	else if (request.test)
 		fine = run_request(&request);
+	else if (now.relaxed && request.pairs == 0)
+		fine = run_relaxed(request.seconds, request.seed, request.kinds);
 	else if (request.pairs > 0)
 		fine = run_all_pairs(request.seed, request.pairs, request.kinds);
 	else

@@ -9,9 +9,9 @@
  *   C11      the default: each operation is the C11 one, nothing more.
  *   TSan     ThreadSanitizer does not model fences. The one fence (fence_section) becomes a
  *            read-modify-write it knows.
- *   explore  CALM_EXPLORE: each operation first calls calm__explore_step(), the yield point of a
- *            seeded scheduler that runs fibers in place of threads, so that a rare interleaving can
- *            be forced and replayed.
+ *   explore  CALM_EXPLORE: each operation is a step of a seeded scheduler that runs fibers in place
+ *            of threads, so that a rare interleaving can be forced and replayed, and a load may see
+ *            what C11 lets it see, not only the newest (tests/explore/atomic.h).
  *
  * Rejected: __atomic builtins on plain objects. They let the compiler mix plain and atomic accesses
  * to one object without a word; the shared_ types below do not.
@@ -40,44 +40,38 @@ typedef _Atomic(void *) shared_ptr;
 #define CALM__TSAN 0
 #endif
 
-/* The yield point before an access to p; and the same once v is known, which may itself be loaded. */
 #ifdef CALM_EXPLORE
-void calm__explore_step(const volatile void *address);
-#define CALM__STEP(p) calm__explore_step(p)
-#define CALM__THEN(p, v)               \
-	__extension__({                \
-		__auto_type v_ = (v);  \
-		calm__explore_step(p); \
-		v_;                    \
-	})
+#include <explore/atomic.h> /* the tests have it */
 #else
-#define CALM__STEP(p) ((void)0)
-#define CALM__THEN(p, v) (v)
+#define CALM__LOAD(p, order) atomic_load_explicit((p), (order))
+#define CALM__STORE(p, v, order) atomic_store_explicit((p), (v), (order))
+#define CALM__SWAP(p, v, order) atomic_exchange_explicit((p), (v), (order))
+#define CALM__ADD(p, v, order) atomic_fetch_add_explicit((p), (v), (order))
+#define CALM__CAS(p, expected, v, won, lost) \
+	atomic_compare_exchange_strong_explicit((p), (expected), (v), (won), (lost))
 #endif
 
-#define load_relaxed(p) (CALM__STEP(p), atomic_load_explicit((p), memory_order_relaxed))
-#define load_acquire(p) (CALM__STEP(p), atomic_load_explicit((p), memory_order_acquire))
-#define load_sc(p) (CALM__STEP(p), atomic_load_explicit((p), memory_order_seq_cst))
+#define load_relaxed(p) CALM__LOAD(p, memory_order_relaxed)
+#define load_acquire(p) CALM__LOAD(p, memory_order_acquire)
+#define load_sc(p) CALM__LOAD(p, memory_order_seq_cst)
 
-#define store_relaxed(p, v) atomic_store_explicit((p), CALM__THEN(p, v), memory_order_relaxed)
-#define store_release(p, v) atomic_store_explicit((p), CALM__THEN(p, v), memory_order_release)
-#define store_sc(p, v) atomic_store_explicit((p), CALM__THEN(p, v), memory_order_seq_cst)
+#define store_relaxed(p, v) CALM__STORE(p, v, memory_order_relaxed)
+#define store_release(p, v) CALM__STORE(p, v, memory_order_release)
+#define store_sc(p, v) CALM__STORE(p, v, memory_order_seq_cst)
 
-#define swap_acquire(p, v) atomic_exchange_explicit((p), CALM__THEN(p, v), memory_order_acquire)
-#define swap_release(p, v) atomic_exchange_explicit((p), CALM__THEN(p, v), memory_order_release)
-#define swap_sc(p, v) atomic_exchange_explicit((p), CALM__THEN(p, v), memory_order_seq_cst)
-#define swap_acq_rel(p, v) atomic_exchange_explicit((p), CALM__THEN(p, v), memory_order_acq_rel)
+#define swap_acquire(p, v) CALM__SWAP(p, v, memory_order_acquire)
+#define swap_release(p, v) CALM__SWAP(p, v, memory_order_release)
+#define swap_sc(p, v) CALM__SWAP(p, v, memory_order_seq_cst)
+#define swap_acq_rel(p, v) CALM__SWAP(p, v, memory_order_acq_rel)
 
-#define add_relaxed(p, v) atomic_fetch_add_explicit((p), CALM__THEN(p, v), memory_order_relaxed)
-#define add_acq_rel(p, v) atomic_fetch_add_explicit((p), CALM__THEN(p, v), memory_order_acq_rel)
-#define add_sc(p, v) atomic_fetch_add_explicit((p), CALM__THEN(p, v), memory_order_seq_cst)
+#define add_relaxed(p, v) CALM__ADD(p, v, memory_order_relaxed)
+#define add_acq_rel(p, v) CALM__ADD(p, v, memory_order_acq_rel)
+#define add_sc(p, v) CALM__ADD(p, v, memory_order_seq_cst)
 
 /*
  * Strong compare-and-swap: true if *p was *expected; else *expected is what it was, read with the
  * second order.
  */
-#define CALM__CAS(p, expected, v, won, lost) \
-	atomic_compare_exchange_strong_explicit((p), (expected), CALM__THEN(p, v), (won), (lost))
 #define cas_relaxed(p, e, v) CALM__CAS(p, e, v, memory_order_relaxed, memory_order_relaxed)
 #define cas_acquire(p, e, v) CALM__CAS(p, e, v, memory_order_acquire, memory_order_relaxed)
 #define cas_acq_rel(p, e, v) CALM__CAS(p, e, v, memory_order_acq_rel, memory_order_acquire)
@@ -95,6 +89,9 @@ static inline void fence_section(bool heavy)
 		atomic_signal_fence(memory_order_seq_cst);
 		return;
 	}
+#ifdef CALM_EXPLORE
+	EXPLORE__FENCE();
+#endif
 #if CALM__TSAN
 	static shared_u32 line;
 	atomic_fetch_add_explicit(&line, 0, memory_order_seq_cst);

@@ -63,7 +63,9 @@ enum calm__rule {
 	RULE_TRIM_KEEPS,      /* and its value becomes the base's */
 	RULE_PUBLISH_IN_TURN, /* a base is not exchanged while a snapshot opens */
 	/* cowmap.c, shardmap.c */
-	RULE_COW_STAMP,       /* a snapshot's table and stamp are taken in one step */
+	RULE_COW_STAMP,       /* a snapshot's stamp is drawn while its table is the newest */
+	RULE_COW_HOLD,        /* it does not hold what the map has let go */
+	RULE_COW_DRAIN,       /* nor draw before the drain that its table comes after */
 	RULE_SHARD_CLEAR_ALL, /* clear has all locks at once */
 	/* sync */
 	RULE_HORIZON,       /* history stays while a snapshot may see it */

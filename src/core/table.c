@@ -26,24 +26,31 @@ static uint8_t tag_of(uint64_t hash)
 }
 
 /* Lays a zeroed table out; slots is a power of two >= 4. NULL: no memory. */
-static struct calm__table *layout(struct calm__heap *heap, size_t slots, bool births)
+static struct calm__table *layout(struct calm__heap *heap, size_t size, size_t slots, bool births)
 {
 	size_t per_slot = sizeof(struct calm__table_slot) + (births ? sizeof(uint64_t) : 0) + 1;
-	if (slots > (PTRDIFF_MAX - sizeof(struct calm__table)) / per_slot)
+	if (slots > (PTRDIFF_MAX - size) / per_slot)
 		return NULL;
-	size_t bytes = sizeof(struct calm__table) + slots * per_slot;
+	size_t bytes = size + slots * per_slot;
 	struct calm__table *table = calm__heap_zero(heap, bytes);
 	if (!table)
 		return NULL;
 	table->mask = slots - 1;
 	table->bytes = bytes;
-	table->slots = (struct calm__table_slot *)(table + 1);
+	table->slots = (struct calm__table_slot *)(void *)((char *)table + size);
 	table->births = births ? (uint64_t *)(table->slots + slots) : NULL;
 	table->tags = (uint8_t *)table + bytes - slots;
 	return table;
 }
 
-struct calm__table *calm__table_new(struct calm__heap *heap, size_t entries, bool births)
+/* Of the struct that it begins. */
+static size_t size_of(const struct calm__table *table)
+{
+	return (size_t)((const char *)table->slots - (const char *)table);
+}
+
+struct calm__table *calm__table_new(struct calm__heap *heap, size_t size, size_t entries,
+				    bool births)
 {
 	size_t slots = 4;
 	while (slots - 1 - (slots - 1) / 4 < entries) {
@@ -51,7 +58,7 @@ struct calm__table *calm__table_new(struct calm__heap *heap, size_t entries, boo
 			return NULL;
 		slots *= 2;
 	}
-	return layout(heap, slots, births);
+	return layout(heap, size, slots, births);
 }
 
 void calm__table_free(struct calm__heap *heap, struct calm__table *table)
@@ -64,9 +71,11 @@ struct calm__table *calm__table_copy(struct calm__heap *heap, const struct calm_
 	struct calm__table *copy = calm__heap_alloc(heap, table->bytes);
 	if (!copy)
 		return NULL;
-	memcpy(copy, table, table->bytes);
+	size_t size = size_of(table);
 	size_t slots = table->mask + 1;
-	copy->slots = (struct calm__table_slot *)(copy + 1);
+	*copy = *table;
+	copy->slots = (struct calm__table_slot *)(void *)((char *)copy + size);
+	memcpy(copy->slots, table->slots, table->bytes - size);
 	copy->births = table->births ? (uint64_t *)(copy->slots + slots) : NULL;
 	copy->tags = (uint8_t *)copy + copy->bytes - slots;
 	return copy;
@@ -76,7 +85,8 @@ struct calm__table *calm__table_resized(struct calm__heap *heap, const struct ca
 					const struct calm__table *table, size_t entries)
 {
 	size_t least = entries > table->count ? entries : table->count;
-	struct calm__table *to = calm__table_new(heap, least, table->births != NULL);
+	struct calm__table *to = calm__table_new(heap, size_of(table), least,
+						 table->births != NULL);
 	if (!to)
 		return NULL;
 	for (size_t i = calm__table_next(table, 0); i != CALM__NO_SLOT;

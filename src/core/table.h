@@ -3,6 +3,9 @@
 /*
  * A sequential hash table: what the lock-based and copying maps are made of. It knows nothing of
  * threads. Frozen (nobody changes it any more) it may be read by any number of them. See table.c.
+ *
+ * A map may have a struct of its own that begins with it, of `size` bytes; what follows the table in it
+ * is the map's to fill in, also in a copy.
  */
 #ifndef CALM_CORE_TABLE_H
 #define CALM_CORE_TABLE_H
@@ -26,7 +29,8 @@ struct calm__table {
 };
 
 /* Empty, with room for `entries`; NULL: no memory, or more entries than there is address space for. */
-struct calm__table *calm__table_new(struct calm__heap *heap, size_t entries, bool births);
+struct calm__table *calm__table_new(struct calm__heap *heap, size_t size, size_t entries,
+				    bool births);
 /* The table alone; records and values are the caller's. NULL is fine. */
 void calm__table_free(struct calm__heap *heap, struct calm__table *table);
 /* The same bindings in the same slots. NULL: no memory. */

@@ -3,18 +3,22 @@
 /*
  * cowmap's snapshots: references to the table that was the map's.
  *
- * Opening one takes a reference, so it is O(1); a writer's next table goes past it. A walk is a
- * snapshot that no budget counts.
+ * Opening one takes a hold, so it is O(1); a writer's next table goes past it. A walk is a snapshot
+ * that no budget counts.
  *
- * Accounts. A snapshot keeps itself, and of its table, once that is no longer the map's, nothing
- * else does. Several may share a table: the newest of them that counts pays for it. It pays when the
- * table is replaced; when it closes, the next older one that shares the table does. Since a budget
- * ousts the oldest first, who pays is ousted last, and what is counted is what is kept.
+ * A stamp is drawn between two looks at the pointer that find the same table: so that was the newest
+ * when the stamp was drawn, and stamps rise with the tables that they are of. For of two, the later
+ * one's second look comes after the earlier one's first, and finds a table no older. A drain's stamp is
+ * drawn after its empty table was published, and before any that opens a snapshot of that: by
+ * whoever comes first, the drain or such an opener.
  *
- * Invariants: snapshots of one table are neighbours in the list, since tables are replaced under
- * the lock that opening takes. Whoever looks into a snapshot's table is counted as a user, the
- * opener from the start, so a budget that ousts the snapshot drops the table after the last of
- * them.
+ * The hold comes last: so who has to begin again has nothing to give back, which could make it wait.
+ *
+ * Accounts. A snapshot keeps itself, and its table, once that is no longer the map's, with the others
+ * that hold it: it counts once, for all of them (struct calm__shared).
+ *
+ * Invariant: whoever looks into a snapshot's table is counted as a user, the opener from the start, so a
+ * budget that ousts the snapshot lets the table go after the last of them.
  *
  * Rejected: each snapshot pays for its table: ten of a map that does not change would cost ten
  * tables, and be ousted for it.
@@ -23,54 +27,8 @@
 
 struct cow_snapshot {
 	struct calm__frozen frozen; /* sheet's table */
-	struct sheet *sheet;
+	struct sheet *sheet;        /* held */
 };
-
-static struct cow_snapshot *snapshot_of(struct calm__snap *snap)
-{
-	return (struct cow_snapshot *)((char *)snap -
-				       offsetof(struct cow_snapshot, frozen.base.snap));
-}
-
-/* ---- accounts ---- */
-
-/* Under the list's lock: from this one on to older ones, the first that counts pays for the sheet. */
-static void charge(struct calm__snaps *snaps, struct calm__snap *snap, const struct sheet *sheet)
-{
-	for (; snap && snapshot_of(snap)->sheet == sheet; snap = snap->older) {
-		if (snap->bytes == 0)
-			continue;
-		snap->bytes += sheet->table->bytes;
-		/* order: none - a count, under the list's lock. */
-		add_relaxed(&snaps->history, sheet->table->bytes);
-		return;
-	}
-}
-
-void calm__cowmap_charge_locked(struct cowmap *map)
-{
-	struct calm__snaps *snaps = &map->snaps;
-	/* order: none - snapshots open under `publish`, which the caller holds. */
-	if (load_relaxed(&snaps->open) == 0)
-		return;
-	calm__lock(&snaps->lock);
-	charge(snaps, snaps->newest, map->sheet);
-	calm__unlock(&snaps->lock);
-}
-
-/* A snapshot counts no more; if it paid for its sheet, another that shares it does. */
-static void discharge(struct calm__snaps *snaps, struct cow_snapshot *snapshot)
-{
-	struct calm__snap *snap = &snapshot->frozen.base.snap;
-	calm__lock(&snaps->lock);
-	bool paid = snap->bytes > sizeof(*snapshot);
-	/* order: none - a count, under the list's lock. */
-	add_relaxed(&snaps->history, -snap->bytes);
-	snap->bytes = 0;
-	if (paid)
-		charge(snaps, snap->older, snapshot->sheet);
-	calm__unlock(&snaps->lock);
-}
 
 /* ---- opening and closing ---- */
 
@@ -80,20 +38,59 @@ static void dispose(struct calm_snapshot *base)
 	struct cowmap *map = calm__cowmap_of(base->map);
 	struct calm__self *self = calm__self();
 	calm__enter(self);
-	discharge(&map->snaps, snapshot);
-	calm__snap_leave(&map->snaps, &base->snap, self, &map->base);
-	calm__sheet_drop(snapshot->sheet, &map->base);
+	calm__snap_leave(&map->snaps, &base->snap, self, base->map);
+	calm__sheet_let_go(map, self, snapshot->sheet);
 	calm__leave(self);
 }
 
-void calm__cowmap_open_locked(struct cowmap *map, struct calm_snapshot *base, bool counts)
+void calm__cowmap_open(struct cowmap *map, struct calm_snapshot *base, struct sheet *sheet,
+		       uint64_t stamp, bool counts)
 {
 	struct cow_snapshot *snapshot = (struct cow_snapshot *)base;
-	snapshot->sheet = map->sheet;
-	snapshot->frozen.table = map->sheet->table;
-	/* order: none - under `publish` the map's own reference cannot go. */
-	add_relaxed(&map->sheet->refs, 1);
-	calm__snap_open(&map->snaps, &base->snap, counts ? sizeof(*snapshot) : 0);
+	snapshot->sheet = sheet;
+	snapshot->frozen.table = &sheet->table;
+	base->snap.stamp = stamp;
+	base->snap.opened_ns = calm__now_ns();
+	calm__snap_join(&map->snaps, &base->snap, counts ? sizeof(*snapshot) : 0,
+			counts ? &sheet->cost : NULL);
+}
+
+uint64_t calm__cowmap_drained(struct cowmap *map, struct sheet *sheet)
+{
+	/* order: cow.drained acquire <- calm__cowmap_drained(): the next stamp is drawn later. */
+	uint64_t stamp = load_acquire(&sheet->drained);
+	if (stamp > 0)
+		return stamp;
+	uint64_t drawn = calm__snaps_draw(&map->snaps);
+	/* order: cow.drained release -> calm__cowmap_drained(): the stamp is drawn before. */
+	return cas_acq_rel(&sheet->drained, &stamp, drawn) ? drawn : stamp;
+}
+
+/* Unless nobody does any more. */
+static bool hold(struct sheet *sheet)
+{
+	/* order: cow.holds acquire <- calm__cowmap_publish(): as below. */
+	uint64_t holds = load_acquire(&sheet->holds);
+	do {
+		if (holds == 0 && rule(COW_HOLD))
+			return false;
+		/* order: cow.holds acquire <- calm__cowmap_publish(): then the table that replaced
+		 * it is found. */
+	} while (!cas_acq_rel(&sheet->holds, &holds, holds + 1));
+	return true;
+}
+
+/* Inside a section: the newest sheet, held, and a stamp that was drawn while it was the newest. */
+static struct sheet *hold_newest(struct cowmap *map, uint64_t *stamp)
+{
+	struct sheet *sheet;
+	do {
+		sheet = calm__cowmap_sheet(map);
+		if (rule(COW_DRAIN))
+			calm__cowmap_drained(map, sheet);
+		*stamp = calm__snaps_draw(&map->snaps);
+	} while ((calm__cowmap_sheet(map) != sheet && rule(COW_STAMP)) || !hold(sheet));
+	return sheet;
 }
 
 /* One with the caller as its user; NULL: no memory. */
@@ -103,11 +100,12 @@ static struct calm_snapshot *open(struct calm_map *base, bool counts)
 	struct calm_snapshot *snapshot = calm__snapshot_new(base);
 	if (!snapshot)
 		return NULL;
-	if (rule(COW_STAMP))
-		calm__lock(&map->publish);
-	calm__cowmap_open_locked(map, snapshot, counts);
-	if (rule(COW_STAMP))
-		calm__unlock(&map->publish);
+	struct calm__self *self = calm__self();
+	uint64_t stamp;
+	calm__enter(self);
+	struct sheet *sheet = hold_newest(map, &stamp);
+	calm__leave(self);
+	calm__cowmap_open(map, snapshot, sheet, stamp, counts);
 	return snapshot;
 }
 

@@ -39,7 +39,7 @@ struct request {
 static struct sheet *copy(struct cowmap *map, size_t more)
 {
 	struct calm_map *base = &map->base;
-	const struct calm__table *from = map->sheet->table;
+	const struct calm__table *from = calm__cowmap_table(map);
 	struct calm__table *to = NULL;
 	size_t slots = from->mask + 1;
 	size_t need = from->count + more;
@@ -60,7 +60,7 @@ static struct sheet *copy(struct cowmap *map, size_t more)
 		add_relaxed(&base->copies, 1);
 		add_relaxed(&base->copied_bytes, to->bytes);
 	}
-	return calm__sheet_of(map, to);
+	return calm__sheet_of(to);
 }
 
 /* ---- changes ---- */
@@ -71,7 +71,7 @@ static bool change(struct cowmap *map, struct calm__table *table, struct request
 {
 	struct calm_map *base = &map->base;
 	bool bytes = base->keys.kind == CALM_KEYS_BYTES;
-	uint64_t birth = calm__snaps_epoch(&map->snaps); /* or soon after: see above */
+	uint64_t birth = calm__cowmap_sheet(map)->number + 1; /* as the copy will have */
 	if (slot == CALM__NO_SLOT) {
 		uint64_t stored = calm_key_word(request->key);
 		if (bytes) {
@@ -104,7 +104,7 @@ static bool change_all(struct cowmap *map, struct request *first, size_t inserts
 {
 	const struct calm__keys *keys = &map->base.keys;
 	for (struct request *request = first; request; request = request->next) {
-		struct calm__table *table = *sheet ? (*sheet)->table : map->sheet->table;
+		struct calm__table *table = &(*sheet ? *sheet : calm__cowmap_sheet(map))->table;
 		size_t slot = calm__table_find(table, keys, request->key, request->hash);
 		bool present = slot != CALM__NO_SLOT;
 		struct calm__write *write = &request->write;
@@ -117,7 +117,7 @@ static bool change_all(struct cowmap *map, struct request *first, size_t inserts
 			*sheet = copy(map, inserts);
 			if (!*sheet)
 				return false;
-			table = (*sheet)->table;
+			table = &(*sheet)->table;
 			slot = calm__table_find(table, keys, request->key, request->hash);
 		}
 		if (!change(map, table, request, effect, slot))
@@ -146,18 +146,17 @@ static void run(struct cowmap *map, struct calm__self *self, struct request *fir
 	bool done = change_all(map, first, inserts, &sheet);
 	if (done && !sheet)
 		return;
-	if (!done || !calm__cowmap_lock_to_publish(map, self, most, most, false)) {
+	if (!done || !calm__cowmap_reserve(map, self, most)) {
 		undo(map, first, sheet);
 		return;
 	}
-	uint64_t death;
-	struct sheet *old = calm__cowmap_publish(map, sheet, &death);
+	struct sheet *old = calm__cowmap_publish(map, sheet);
 	for (struct request *request = first; map->cares && request; request = request->next) {
 		if (request->displaces)
-			calm__cowmap_displace_value(map, self, request->birth, death,
+			calm__cowmap_displace_value(map, self, old, request->birth,
 						    request->write.previous);
 		if (request->taken)
-			calm__cowmap_displace_record(map, self, death, request->taken);
+			calm__cowmap_displace_record(map, self, old, request->taken);
 	}
 	calm__cowmap_retire(map, self, old);
 }

@@ -95,8 +95,9 @@ static bool may_read(struct calm__hashmap *map, struct calm__line *line, uint64_
 {
 	if (header & LINE_MOVED)
 		return false;
-	/* order: hash.stamp acquire <- calm__bucket_stamp(): an epoch loaded later is no older. */
-	uint32_t stamp = load_acquire(&line->stamp);
+	/* order: none - one that is too old is not the epoch's, which is no older than any snapshot:
+	 * to take it for another only waits. */
+	uint32_t stamp = load_relaxed(&line->stamp);
 	if (!rule(GET_WAITS) || stamp == calm__stamp(calm__snaps_now(&map->snaps)))
 		return true;
 	calm__hashmap_wait(turn);
@@ -116,8 +117,8 @@ INLINE calm_status load_key(struct calm__hashmap *map, struct calm__hash_table *
 		if (unlikely(header & (LINE_LOCK | LINE_MOVED)) &&
 		    !may_read(map, line, header, &turn)) {
 			if (header & LINE_MOVED)
-				/* order: hash.next acquire <- calm__hashmap_start(): the table. */
-				table = load_acquire(&table->next);
+				/* order: none - MOVED came after it, and brought it. */
+				table = load_relaxed(&table->next);
 			continue;
 		}
 		unsigned match = calm__line_match(&map->base.keys, line, header, key, hash, bytes);

@@ -273,8 +273,8 @@ static inline struct calm__locked calm__lock_bucket(struct calm__hash_table *tab
 		 * moved to, with what stands beside them. */
 		uint64_t header = load_acquire(&line->header);
 		if (unlikely(header & LINE_MOVED)) {
-			/* order: hash.next acquire <- calm__hashmap_start(): the table. */
-			table = load_acquire(&table->next);
+			/* order: none - MOVED came after it, and brought it. */
+			table = load_relaxed(&table->next);
 			line = calm__bucket(table, hash);
 		} else if (unlikely(header & LINE_LOCK)) {
 			calm__hashmap_wait(&turn);

@@ -294,8 +294,8 @@ static bool attempt(struct batch *batch, bool *done)
 		return false;
 	calm__enter(batch->self);
 	struct calm__hash_table *table = calm__hashmap_table(batch->map);
-	/* order: hash.next acquire <- calm__hashmap_start(): the table. */
-	if (load_acquire(&table->next) != NULL)
+	/* order: none - only whether there is one. */
+	if (load_relaxed(&table->next) != NULL)
 		calm__hashmap_help(batch->map, batch->self, table, batch->items[0].hash);
 	lock_all(batch);
 	bool provided = true;

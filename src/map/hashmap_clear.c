@@ -158,8 +158,8 @@ void calm__generation_drop(struct calm__hashmap *map, struct calm__self *self,
 	calm__unlock(&map->turn);
 	if (!last || !reserved)
 		return;
-	/* order: none - only its size. */
-	const struct calm__hash_table *table = load_relaxed(&generation->table);
+	/* order: hash.table acquire <- finish(): its size, of a growth that ends beside this. */
+	const struct calm__hash_table *table = load_acquire(&generation->table);
 	calm__retire_large(self, generation, release_generation, &map->base, table->bytes);
 }
 
@@ -288,8 +288,9 @@ static struct calm__generation *take_place(struct calm__hashmap *map,
 	if (old->bed)
 		calm__base_replaced(map, calm__base_of(old));
 	calm__unlock(&map->turn);
+	/* order: hash.table acquire <- finish(): the table. */
+	const struct calm__hash_table *table = load_acquire(&old->table);
 	/* order: none - for who looks on: a table that was being moved stays as it is. */
-	const struct calm__hash_table *table = load_relaxed(&old->table);
 	if (load_relaxed(&table->next) != NULL)
 		calm__probe1(resize__end, map);
 	return old;

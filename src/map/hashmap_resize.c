@@ -345,8 +345,7 @@ static bool calm__hashmap_start(struct calm__hashmap *map, struct calm__hash_tab
 	void *none = NULL;
 	if (!next)
 		return false;
-	/* order: hash.next release -> load_key(), calm__lock_bucket(), help(): the table; acquire <-
-	 * the same, of who was faster. */
+	/* order: hash.next release -> help(), reserve_step(): the table. */
 	if (!cas_acq_rel(&table->next, &none, (void *)next))
 		calm__table_unmake(map, next);
 	else

@@ -191,8 +191,8 @@ INLINE enum taken read_unit(const struct calm__view *view, uint64_t position,
 		 * lock from before the snapshot was open is seen. */
 		uint64_t header = load_sc(&line->header);
 		if (unlikely(header & LINE_MOVED)) {
-			/* order: hash.next acquire <- calm__hashmap_start(): the table. */
-			table = load_acquire(&table->next);
+			/* order: none - MOVED came after it, and brought it. */
+			table = load_relaxed(&table->next);
 			continue;
 		}
 		/* order: hash.stamp acquire <- calm__bucket_stamp(): the image. */

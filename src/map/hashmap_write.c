@@ -195,8 +195,8 @@ INLINE enum need write_once(struct calm__hashmap *map, struct calm__self *self, 
 		attempt->under = calm__base_of(table->generation);
 		calm__dense_fetch(attempt->under->dense, hash);
 	}
-	/* order: hash.next acquire <- calm__hashmap_start(): the table. */
-	if (unlikely(load_acquire(&table->next) != NULL))
+	/* order: none - only whether there is one. */
+	if (unlikely(load_relaxed(&table->next) != NULL))
 		calm__hashmap_help(map, self, table, hash);
 	uint64_t epoch = 0;
 	if (!rule(EPOCH_IN_LOCK))

@@ -327,7 +327,8 @@ static void release_table(void *pointer, void *context)
 calm_status calm__lockmap_take(struct lockmap *map, bool drains, struct calm__self **self,
 			       struct calm__table **old)
 {
-	struct calm__table *empty = calm__table_new(&map->base.heap, 0, map->cares);
+	struct calm__table *empty = calm__table_new(&map->base.heap, sizeof(struct calm__table), 0,
+						    map->cares);
 	if (!empty)
 		return CALM_ENOMEM;
 	*self = enter_and_lock(map, 1, true, drains);
@@ -471,7 +472,8 @@ calm_status calm_lockmap_create(calm_map **out, const calm_options *options)
 	map->cares = base->release || base->keys.kind == CALM_KEYS_BYTES;
 	calm__snaps_init(&map->snaps);
 	map->least = options ? options->capacity : 0;
-	map->table = calm__table_new(&base->heap, map->least, map->cares);
+	map->table = calm__table_new(&base->heap, sizeof(struct calm__table), map->least,
+				     map->cares);
 	if (!map->table || !lock_init(&map->lock)) {
 		calm__table_free(&base->heap, map->table);
 		calm__map_free(base);

@@ -320,7 +320,8 @@ static struct cleared *empty_tables(struct shardmap *map)
 {
 	struct cleared *tables = calm__heap_zero(&map->base.heap, cleared_size(map));
 	for (uint32_t i = 0; tables && i < map->n; i++) {
-		tables->tables[i] = calm__table_new(&map->base.heap, 0, false);
+		tables->tables[i] = calm__table_new(&map->base.heap, sizeof(struct calm__table), 0,
+						    false);
 		if (tables->tables[i])
 			continue;
 		release_cleared(tables, &map->base);
@@ -462,7 +463,8 @@ static bool make_shards(struct shardmap *map, size_t capacity)
 	map->shards = (struct shard *)up;
 	for (uint32_t i = 0; i < map->n; i++) {
 		map->shards[i].least = share;
-		map->shards[i].table = calm__table_new(&map->base.heap, share, false);
+		map->shards[i].table = calm__table_new(&map->base.heap, sizeof(struct calm__table),
+						       share, false);
 		if (!map->shards[i].table)
 			return false;
 	}

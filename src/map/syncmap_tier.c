@@ -28,7 +28,7 @@ struct tier *calm__tier_new(struct syncmap *map, size_t entries, struct generati
 	struct tier *tier = calm__heap_zero(heap, sizeof(*tier));
 	if (!tier)
 		return NULL;
-	tier->table = calm__table_new(heap, entries, false);
+	tier->table = calm__table_new(heap, sizeof(struct calm__table), entries, false);
 	if (!tier->table) {
 		calm__heap_free(heap, tier, sizeof(*tier));
 		return NULL;

@@ -141,6 +141,7 @@ void calm__retire_blocks(struct calm__self *self, struct calm__block *blocks)
 		blocks->taken = 0;
 		seal(blocks);
 		append_block(bag, blocks);
+		bag->bytes += blocks->bytes;
 		count_pushed(bag, blocks->used);
 		calm__probe1(retire__many, blocks->used);
 	}
@@ -177,7 +178,7 @@ void calm__retire(struct calm__self *self, void *pointer, calm_release_fn *relea
 	calm__retire_large(self, pointer, release, context, 0);
 }
 
-void calm__bag_trim(struct calm__bag *bag)
+bool calm__bag_trim(struct calm__bag *bag)
 {
 	struct calm__block *extra = NULL;
 	calm__lock(&bag->lock);
@@ -187,8 +188,10 @@ void calm__bag_trim(struct calm__bag *bag)
 		extra = block;
 	}
 	bag->room = bag_room(bag);
+	bool large = bag->bytes >= CALM__LARGE;
 	calm__unlock(&bag->lock);
 	calm__free_blocks(extra);
+	return large;
 }
 
 /*

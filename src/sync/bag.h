@@ -21,8 +21,8 @@ static inline uint64_t calm__bag_waiting(struct calm__bag *bag)
  */
 uint64_t calm__bag_mark(struct calm__bag *bag);
 
-/* Frees spare blocks beyond what a bag keeps. The owner's. */
-void calm__bag_trim(struct calm__bag *bag);
+/* Frees spare blocks beyond what a bag keeps. Whether large pieces are left in it. The owner's. */
+bool calm__bag_trim(struct calm__bag *bag);
 
 /*
  * How far a search of a bag has come; zeroed at its start. Blocks are numbered since the bag's

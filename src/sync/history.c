@@ -34,7 +34,11 @@
 
 #include <string.h>
 
+#ifndef CALM_EXPLORE
 #define COMPACT_FROM ((uint64_t)1 << 20)
+#else /* so that a schedule comes to it */
+#define COMPACT_FROM ((uint64_t)1 << 9)
+#endif
 
 void calm__history_init(struct calm__history *history, const void *map, struct calm__heap *heap,
 			struct calm__snaps *snaps)

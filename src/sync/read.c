@@ -27,6 +27,11 @@
  * way for longer than CALM__STALL_NS is a stall: counted, its thread named, and writers no longer
  * wait for that one section; from then on memory grows with what they retire.
  *
+ * Large pieces that readers hold up, 256 KiB or more of them, the thread looks at again at the end of
+ * one section in 1024, also if it retires nothing more; meanwhile each of its sections takes a few
+ * nanoseconds longer. Rejected: to look at the end of each, a microsecond; by the clock, which
+ * every section would have to read.
+ *
  * No allocation is needed to read or to attach; retiring takes a 4 KiB block per 168 pointers,
  * reserved before anything is unlinked. A thread that exits leaves its bag in its record, to the
  * record's next owner and to every thread that settles meanwhile. After a fork the child keeps the
@@ -84,6 +89,8 @@ void calm__leave_slow(struct calm__self *self)
 		return;
 	/* order: read.section release -> grace_of(): the section's loads come before its end. */
 	store_release(&self->epoch, 0);
+	if ((self->state & CALM__LATER) && ++self->turn % CALM__LATER_TURNS == 0)
+		self->state |= CALM__DUE;
 	if (self->state & CALM__DUE)
 		calm__settle(self);
 }
@@ -96,9 +103,10 @@ void calm__leave_slow(struct calm__self *self)
  */
 static void announce(struct calm__self *self, const void *context)
 {
-	/* order: none - the bag's lock hands it to who searches the bag, finds nothing, and then
-	 * looks here. */
-	store_relaxed(&self->running[self->nested],
+	/* order: read.running release -> is_running(), wait_for_releases(): who finds this one
+	 * in place of the one before sees that one done. The bag's lock hands it to who searches
+	 * the bag, finds nothing, and then looks here. */
+	store_release(&self->running[self->nested],
 		      context ? (void *)(uintptr_t)context : &calm__nobody);
 }
 
@@ -112,9 +120,9 @@ static void run(struct calm__self *self, const struct calm__retired *items, uint
 	}
 	self->nested--;
 	if (self->nested == 0)
-		/* order: none - for wait_for_releases(), which only needs to see it move; before
-		 * running's edge. */
-		store_relaxed(&self->runs, load_relaxed(&self->runs) + 1);
+		/* order: read.running release -> wait_for_releases(): who sees it move, and not
+		 * running's end, sees the releases done as well. */
+		store_release(&self->runs, load_relaxed(&self->runs) + 1);
 	/* order: read.running release -> is_running(), wait_for_releases(): the releases are
 	 * done. */
 	store_release(&self->running[self->nested], NULL);
@@ -179,7 +187,7 @@ void calm__settle(struct calm__self *self)
 	struct calm__bag *bag = &self->bag;
 	struct calm__patience patience = {0};
 	while (self->state & CALM__DUE) {
-		self->state &= ~CALM__DUE;
+		self->state &= ~(CALM__DUE | CALM__LATER);
 		calm__grace();
 		run_due(self, bag, SETTLE_BLOCKS);
 		/* order: none - a hint. */
@@ -192,7 +200,8 @@ void calm__settle(struct calm__self *self)
 			stall = calm__stalled(&patience);
 			run_due(self, bag, UINT32_MAX);
 		}
-		calm__bag_trim(bag);
+		if (calm__bag_trim(bag))
+			self->state |= CALM__LATER;
 	}
 }
 
@@ -233,12 +242,12 @@ static void wait_for_releases(void)
 {
 	for (uint32_t i = 0; i < calm__records_used(); i++) {
 		struct calm__self *other = &calm__records[i];
-		/* order: none - only whether it moves. */
+		/* order: none - only where it is to move from. */
 		uint64_t runs = load_relaxed(&other->runs);
 		/* order: read.running acquire <- run(), thread_exits(): done when it has gone,
 		 * or another came. */
 		for (unsigned turn = 0;
-		     load_acquire(&other->running[0]) && load_relaxed(&other->runs) == runs; turn++)
+		     load_acquire(&other->running[0]) && load_acquire(&other->runs) == runs; turn++)
 			calm__wait_turn(turn);
 	}
 }
@@ -352,7 +361,7 @@ calm_status calm_retire(void *pointer, calm_release_fn *release, void *context)
 	struct calm__self *self = calm__self();
 	if (likely(calm__reserve(self, 1))) {
 		calm__retire(self, pointer, release, context);
-		if (unlikely(self->state == CALM__DUE || self->state == (CALM__DUE | CALM__FENCE)))
+		if (unlikely((self->state & CALM__DUE) && !calm__inside(self)))
 			calm__settle(self);
 		return CALM_OK;
 	}

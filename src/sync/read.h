@@ -29,11 +29,14 @@
 /* Large pieces (tables) are counted in bytes: so many are due at once, so many are waited for. */
 #define CALM__LARGE ((uint64_t)256 << 10)
 #define CALM__BACKLOG_BYTES ((uint64_t)64 << 20)
+/* While readers hold up as much, the thread looks again at the end of one section in so many. */
+#define CALM__LATER_TURNS 1024U
 #else /* so little that a schedule of a few calls fills blocks, empties them, and waits */
 #define CALM__BLOCK_ITEMS 3
 #define CALM__BACKLOG 4
 #define CALM__LARGE ((uint64_t)1 << 10)
 #define CALM__BACKLOG_BYTES ((uint64_t)8 << 10)
+#define CALM__LATER_TURNS 2U
 #endif
 #define CALM__STALL_NS 100000000U
 /* Release functions that may be running inside one another on one thread. */
@@ -49,6 +52,7 @@
 #define CALM__DUE 0x10000U    /* a block was filled: settle at the end of the section */
 #define CALM__FENCE 0x20000U  /* no membarrier: the reader pays for the fence */
 #define CALM__NOBODY 0x40000U /* not a thread's record: attach first */
+#define CALM__LATER 0x80000U  /* large pieces that were due wait for readers: settle again */
 
 struct calm__retired {
 	void *pointer;
@@ -97,7 +101,7 @@ struct calm__self {
 	/* The owner's line: reclaimers only read epoch. */
 	_Alignas(CALM__LINE)
 		shared_u64 epoch; /* 0: outside; else the epoch in which the section began */
-	uint32_t state;           /* sections inside one another, | CALM__DUE | CALM__FENCE */
+	uint32_t state;           /* sections inside one another, and the bits above */
 	uint32_t nested;          /* release functions inside one another */
 	uint32_t index;           /* of this record: spreads striped counters */
 	uint32_t turn;            /* of what is done once in so many times; the owner's */

@@ -3,8 +3,6 @@
 /* Pieces of log that are used again; a few spare ones stay with the map. */
 #include "sync/segment.h"
 
-#define SPARES 16
-
 struct calm__segment *calm__segment_new(struct calm__history *history, size_t least)
 {
 	struct calm__segment *segment = NULL;
@@ -36,7 +34,7 @@ void calm__segment_give(struct calm__history *history, struct calm__segment *seg
 	bool keep = false;
 	if (segment->size == CALM__SEGMENT) {
 		calm__lock(&history->spare_lock);
-		keep = history->spare < SPARES;
+		keep = history->spare < CALM__SEGMENT_SPARES;
 		if (keep) {
 			/* order: none - under spare_lock. */
 			store_relaxed(&segment->next, history->spares);

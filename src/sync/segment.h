@@ -6,8 +6,14 @@
 
 #include "sync/history.h"
 
-/* Bytes of data in a segment; more if one image needs more. */
+/* Bytes of data in a segment; more if one image needs more. So many spare ones stay with the map. */
+#ifndef CALM_EXPLORE
 #define CALM__SEGMENT ((size_t)64 << 10)
+#define CALM__SEGMENT_SPARES 16
+#else /* so that a schedule fills some */
+#define CALM__SEGMENT ((size_t)512)
+#define CALM__SEGMENT_SPARES 1
+#endif
 
 /* NULL: no memory. */
 struct calm__segment *calm__segment_new(struct calm__history *history, size_t least);

@@ -17,6 +17,10 @@
  * the ouster, the last user or the closer. The struct itself is freed by the later of that thread
  * and the closer.
  *
+ * What need not tell writers of a snapshot opens without the lock (calm__snap_join): it draws a stamp,
+ * and leaves the snapshot on a stack, from which whoever next has the lock puts it into the list,
+ * in order of stamps.
+ *
  * Source: dead lists, Ahrens, "How ZFS snapshots really work" (BSDCan 2019). Rejected: one list of
  * the dead, searched at every close; the same without births, which keeps every version that was
  * displaced under a snapshot, seen or not.
@@ -58,12 +62,10 @@ static void take_walk(struct calm__snaps *snaps, struct calm__snap *snap)
 		if (load_relaxed(&walk->stamp) != 0)
 			continue;
 		snap->walk = walk;
-		/* order: none - before stamp's edge. */
+		/* order: none - all three before the epoch's increment; a writer that has not seen that
+		 * changes what this walk may see changed. */
 		store_relaxed(&walk->passed, 0);
-		/* order: snap.walk release -> calm__walks_need(): who reads this stamp does not
-		 * read how far the walk before it was. */
-		store_release(&walk->stamp, snap->stamp + 1);
-		/* order: none - before the epoch's increment. */
+		store_relaxed(&walk->stamp, snap->stamp + 1);
 		add_relaxed(&snaps->walking, 1);
 		return;
 	}
@@ -83,8 +85,8 @@ bool calm__walks_need(struct calm__snaps *snaps, uint64_t stamp, uint64_t last)
 {
 	for (int i = 0; i < CALM__WALKS; i++) {
 		struct calm__walk *walk = &snaps->walks[i];
-		/* order: snap.walk acquire <- take_walk(): passed is this walk's, or a later one's. */
-		if (load_acquire(&walk->stamp) <= stamp)
+		/* order: none - the caller's load of the epoch brought the walks that matter to it. */
+		if (load_relaxed(&walk->stamp) <= stamp)
 			continue;
 		/* order: snap.passed acquire <- calm__walk_passes(): the walk's loads come before
 		 * the caller's change. */
@@ -94,7 +96,68 @@ bool calm__walks_need(struct calm__snaps *snaps, uint64_t stamp, uint64_t last)
 	return false;
 }
 
+/* ---- what is shared ---- */
+
+static void pay(struct calm__snaps *snaps, struct calm__shared *shared)
+{
+	/* order: snap.payers acquire <- unpay(): who pays again adds after it was taken off. */
+	if (add_acq_rel(&shared->payers, 1) == 0)
+		/* order: none - a count. */
+		add_relaxed(&snaps->history, shared->bytes);
+}
+
+static void unpay(struct calm__snaps *snaps, struct calm__shared *shared)
+{
+	/* order: snap.payers release -> pay(), unpay(): what was added comes before it is taken off. */
+	/* order: snap.payers acquire <- unpay(), calm__shared_leave(): the last takes it off. */
+	if (add_acq_rel(&shared->payers, (uint64_t)-1) == 1)
+		/* order: none - a count. */
+		add_relaxed(&snaps->history, -shared->bytes);
+}
+
+void calm__shared_leave(struct calm__snaps *snaps, struct calm__shared *shared)
+{
+	uint64_t alone = 1;
+	/* order: snap.payers release -> pay(): as unpay(). */
+	if (cas_acq_rel(&shared->payers, &alone, 0))
+		return;
+	/* order: none - a count; while the map pays nobody takes it off. */
+	add_relaxed(&snaps->history, shared->bytes);
+	unpay(snaps, shared);
+}
+
+/* Under snaps->lock: a snapshot counts no more. */
+static void discount(struct calm__snaps *snaps, struct calm__snap *snap)
+{
+	/* order: none - a count. */
+	add_relaxed(&snaps->history, -snap->bytes);
+	snap->bytes = 0;
+	if (snap->shared)
+		unpay(snaps, snap->shared);
+	snap->shared = NULL;
+}
+
 /* ---- opening, use and closing ---- */
+
+/* Under snaps->lock: those that have joined come into the list, which is in order of stamps. */
+static void let_in(struct calm__snaps *snaps)
+{
+	/* order: none - whoever must find one has joined, or been told of it, before. */
+	if (likely(!load_relaxed(&snaps->joined)))
+		return;
+	/* order: snap.joined acquire <- calm__snap_join(): the snapshot before its address. */
+	struct calm__snap *snap = swap_acquire(&snaps->joined, NULL);
+	for (struct calm__snap *next; snap; snap = next) {
+		next = snap->older;
+		snap->older = snaps->newest;
+		while (snap->older && snap->older->stamp > snap->stamp) {
+			snap->newer = snap->older;
+			snap->older = snap->older->older;
+		}
+		*(snap->newer ? &snap->newer->older : &snaps->newest) = snap;
+		*(snap->older ? &snap->older->newer : &snaps->oldest) = snap;
+	}
+}
 
 static void open_locked(struct calm__snaps *snaps, struct calm__snap *snap, bool walks)
 {
@@ -118,17 +181,23 @@ static void open_locked(struct calm__snaps *snaps, struct calm__snap *snap, bool
 	add_sc(&snaps->epoch, 1);
 }
 
-static void open_snap(struct calm__snaps *snaps, struct calm__snap *snap, uint64_t bytes,
-		      bool walks)
+static void begin(struct calm__snap *snap, uint64_t bytes)
 {
 	snap->bytes = bytes;
-	snap->opened_ns = calm__now_ns();
+	snap->shared = NULL;
 	snap->dead = NULL;
 	snap->newer = NULL;
 	snap->walk = NULL;
 	/* order: none - nobody else knows this snapshot yet. */
 	store_relaxed(&snap->use, 1);
 	store_relaxed(&snap->holders, 2);
+}
+
+static void open_snap(struct calm__snaps *snaps, struct calm__snap *snap, uint64_t bytes,
+		      bool walks)
+{
+	begin(snap, bytes);
+	snap->opened_ns = calm__now_ns();
 	calm__lock(&snaps->lock);
 	open_locked(snaps, snap, walks);
 	calm__unlock(&snaps->lock);
@@ -144,6 +213,31 @@ void calm__snap_open_walk(struct calm__snaps *snaps, struct calm__snap *snap)
 	open_snap(snaps, snap, 0, true);
 }
 
+uint64_t calm__snaps_draw(struct calm__snaps *snaps)
+{
+	/* order: snap.draw release -> calm__snaps_draw(): what came before an earlier stamp. */
+	/* order: snap.draw acquire <- calm__snaps_draw(): has been seen by a later one. */
+	return add_acq_rel(&snaps->epoch, 1);
+}
+
+void calm__snap_join(struct calm__snaps *snaps, struct calm__snap *snap, uint64_t bytes,
+		     struct calm__shared *shared)
+{
+	begin(snap, bytes);
+	snap->shared = shared;
+	if (shared)
+		pay(snaps, shared);
+	/* order: none - counts. */
+	add_relaxed(&snaps->history, bytes);
+	add_relaxed(&snaps->open, 1);
+	/* order: none - only a start for the compare-and-swap. */
+	void *last = load_relaxed(&snaps->joined);
+	do {
+		snap->older = last;
+		/* order: snap.joined release -> let_in(): the snapshot before its address. */
+	} while (!cas_acq_rel(&snaps->joined, &last, snap));
+}
+
 bool calm__snap_use(struct calm__snap *snap)
 {
 	/* order: none - only a start for the compare-and-swap. */
@@ -151,9 +245,9 @@ bool calm__snap_use(struct calm__snap *snap)
 	do {
 		if (use >= SNAP_STALE)
 			return false;
-		/* order: snap.use acquire <- calm__snap_done(), calm__snaps_oust(): users are
-		 * counted one by one. */
-	} while (!cas_acq_rel(&snap->use, &use, use + 1));
+		/* order: none - a count: whoever uses it was given it, and what it keeps goes only
+		 * after calm__snap_done(). */
+	} while (!cas_relaxed(&snap->use, &use, use + 1));
 	return true;
 }
 
@@ -167,8 +261,8 @@ static bool claim(struct calm__snap *snap)
 
 bool calm__snap_done(struct calm__snap *snap)
 {
-	/* order: snap.use release -> claim(), calm__snap_use(), calm__snap_closes(): this user's
-	 * reads come before. */
+	/* order: snap.use release -> claim(), calm__snap_closes(): this user's reads come before;
+	 * and acquire <- calm__snap_done(): those of the users before it. */
 	return add_acq_rel(&snap->use, (uint64_t)-1) == SNAP_STALE + 1 && claim(snap);
 }
 
@@ -176,18 +270,16 @@ bool calm__snaps_oust(struct calm__snaps *snaps, bool newest_too, struct calm__s
 {
 	*gone = NULL;
 	calm__lock(&snaps->lock);
+	let_in(snaps);
 	struct calm__snap *snap = snaps->oldest;
 	while (snap && snap->bytes == 0)
 		snap = snap->newer;
 	if (snap == snaps->newest && !newest_too)
 		snap = NULL;
 	if (snap) {
-		/* order: none - under snaps->lock. What is still used is as good as freed: its
-		 * users will leave. */
-		add_relaxed(&snaps->history, -snap->bytes);
-		snap->bytes = 0;
-		/* order: snap.use release -> calm__snap_use(): from here on nobody is let in. */
-		add_acq_rel(&snap->use, SNAP_STALE);
+		discount(snaps, snap); /* still used, it is as good as gone: its users will leave */
+		/* order: none - a flag in a count: from here on nobody is let in. */
+		add_relaxed(&snap->use, SNAP_STALE);
 		if (claim(snap))
 			*gone = snap;
 	}
@@ -274,6 +366,7 @@ void calm__snap_leave(struct calm__snaps *snaps, struct calm__snap *snap, struct
 		      void *context)
 {
 	calm__lock(&snaps->lock);
+	let_in(snaps);
 	if (snap->newer)
 		snap->newer->older = snap->older;
 	else
@@ -293,7 +386,7 @@ void calm__snap_leave(struct calm__snaps *snaps, struct calm__snap *snap, struct
 	/* order: none - counts, under snaps->lock. */
 	add_relaxed(&snaps->dead, after - before);
 	add_relaxed(&snaps->open, (uint64_t)-1);
-	add_relaxed(&snaps->history, -snap->bytes);
+	discount(snaps, snap);
 	calm__unlock(&snaps->lock);
 	for (struct calm__block *block = blocks; block; block = block->next)
 		for (uint32_t i = 0; i < block->used; i++)
@@ -301,22 +394,23 @@ void calm__snap_leave(struct calm__snaps *snaps, struct calm__snap *snap, struct
 	calm__retire_blocks(self, blocks);
 }
 
-void calm__displace(struct calm__snaps *snaps, struct calm__self *self, uint64_t birth,
-		    uint64_t death, struct calm__retired item)
+void calm__displace_large(struct calm__snaps *snaps, struct calm__self *self, uint64_t birth,
+			  uint64_t death, struct calm__retired item, uint64_t bytes)
 {
 	/* order: none - a snapshot that sees the pointer was opened under the lock that the
 	 * caller has held since. */
 	if (load_relaxed(&snaps->open) == 0 || !rule(DEAD_LISTS)) {
-		calm__retire(self, item.pointer, item.release, item.context);
+		calm__retire_large(self, item.pointer, item.release, item.context, bytes);
 		return;
 	}
 	calm__lock(&snaps->lock);
+	let_in(snaps);
 	struct calm__snap *snap = snaps->newest;
 	while (snap && snap->stamp >= death)
 		snap = snap->older;
 	if (!snap || snap->stamp < birth) {
 		calm__unlock(&snaps->lock);
-		calm__retire(self, item.pointer, item.release, item.context);
+		calm__retire_large(self, item.pointer, item.release, item.context, bytes);
 		return;
 	}
 	if (!snap->dead || snap->dead->used == CALM__BLOCK_ITEMS) {
@@ -325,15 +419,23 @@ void calm__displace(struct calm__snaps *snaps, struct calm__self *self, uint64_t
 		snap->dead = block;
 	}
 	item.context = (void *)(uintptr_t)birth;
+	snap->dead->bytes += bytes;
 	snap->dead->items[snap->dead->used++] = item;
 	/* order: none - a count, under snaps->lock. */
 	add_relaxed(&snaps->dead, 1);
 	calm__unlock(&snaps->lock);
 }
 
+void calm__displace(struct calm__snaps *snaps, struct calm__self *self, uint64_t birth,
+		    uint64_t death, struct calm__retired item)
+{
+	calm__displace_large(snaps, self, birth, death, item, 0);
+}
+
 uint64_t calm__snaps_oldest_ns(struct calm__snaps *snaps)
 {
 	calm__lock(&snaps->lock);
+	let_in(snaps);
 	uint64_t opened = snaps->oldest ? snaps->oldest->opened_ns : 0;
 	calm__unlock(&snaps->lock);
 	return opened ? calm__now_ns() - opened : 0;

@@ -23,6 +23,15 @@ struct calm__walk {
 	char apart[112];
 };
 
+/*
+ * What several snapshots keep together. It counts in the history once: from when the map has left it
+ * until the last of them that counts has been closed or ousted.
+ */
+struct calm__shared {
+	shared_u64 payers; /* snapshots that count; and the map, until it leaves: so 1 at first */
+	uint64_t bytes;
+};
+
 /* A snapshot's place in its map's list; embedded in the kind's own snapshot. */
 struct calm__snap {
 	uint64_t stamp; /* it sees what was born <= stamp and died > stamp */
@@ -30,7 +39,8 @@ struct calm__snap {
 	shared_u64 use;     /* users, | SNAP_STALE, | SNAP_GONE */
 	shared_u32 holders; /* the list and the handle: the last frees the struct */
 	uint64_t bytes; /* counted in the list's history, and lost if it is ousted; 0: never ousted */
-	struct calm__snap *older; /* guarded by the list's lock, as are newer and dead */
+	struct calm__shared *shared; /* paid for, until it is closed or ousted; or NULL */
+	struct calm__snap *older;    /* guarded by the list's lock, as are newer and dead */
 	struct calm__snap *newer;
 	struct calm__block *dead; /* displaced while this was the newest snapshot that saw it */
 	struct calm__walk *walk;  /* NULL: no one-pass walk, or there was no place for it */
@@ -44,10 +54,11 @@ struct calm__snaps {
 	struct calm__lock lock;
 	struct calm__snap *newest;
 	struct calm__snap *oldest;
-	shared_u64 open;    /* snapshots in the list */
+	shared_ptr joined;  /* by calm__snap_join, and not yet in the list; linked by older */
+	shared_u64 open;    /* snapshots in the list, or joined */
 	shared_u64 dead;    /* pointers in all dead lists */
 	shared_u64 history; /* bytes of those in the list that were not ousted */
-	char apart[120];
+	char apart[112];
 	/* Births and deaths are stamped with it; only opening a snapshot increments it. */
 	shared_u64 epoch;
 	shared_u64 kept;    /* stamp + 1 of the newest in the list that is no walk; 0: none */
@@ -87,6 +98,18 @@ static inline uint64_t calm__snaps_now(struct calm__snaps *snaps)
 void calm__snap_open(struct calm__snaps *snaps, struct calm__snap *snap, uint64_t bytes);
 /* The same for a one-pass walk; no budget ousts it. */
 void calm__snap_open_walk(struct calm__snaps *snaps, struct calm__snap *snap);
+/*
+ * The same without a lock; stamp and opened_ns are as the caller has set them. Writers do not hear of
+ * it: it is for lists of which they do not ask calm__snaps_need(); what is displaced finds it. What it
+ * shares, if not NULL, it pays for together with the others that do.
+ */
+void calm__snap_join(struct calm__snaps *snaps, struct calm__snap *snap, uint64_t bytes,
+		     struct calm__shared *shared);
+/* A stamp for it: later than all that were drawn before. */
+uint64_t calm__snaps_draw(struct calm__snaps *snaps);
+/* The map has no more use for it. */
+void calm__shared_leave(struct calm__snaps *snaps, struct calm__shared *shared);
+
 /* A walk has read, and copied what it needs, of every position below. */
 static inline void calm__walk_passes(struct calm__snap *snap, uint64_t position)
 {
@@ -151,10 +174,12 @@ static inline bool calm__displace_reserve(struct calm__self *self, uint32_t n, u
 
 /*
  * A pointer was unlinked that was born at birth and died at death: released with release(pointer,
- * context) when no open snapshot can see it and no reader is left.
+ * context) when no open snapshot can see it and no reader is left. The same of something large.
  */
 void calm__displace(struct calm__snaps *snaps, struct calm__self *self, uint64_t birth,
 		    uint64_t death, struct calm__retired item);
+void calm__displace_large(struct calm__snaps *snaps, struct calm__self *self, uint64_t birth,
+			  uint64_t death, struct calm__retired item, uint64_t bytes);
 
 /* Age of the oldest open snapshot in ns; 0: none. */
 uint64_t calm__snaps_oldest_ns(struct calm__snaps *snaps);

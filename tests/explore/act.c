@@ -37,6 +37,12 @@ void *act_value(unsigned id)
 	return stage.releases ? (void *)&act_items[id] : (void *)(uintptr_t)(id * sizeof(void *));
 }
 
+static void looks_at(struct act_item *item)
+{
+	if (explore_current() < PLAY_FIBERS)
+		item->looked[explore_current()] = stale_here();
+}
+
 unsigned act_id(const void *value)
 {
 	uintptr_t first = stage.releases ? (uintptr_t)act_items : 0;
@@ -47,8 +53,13 @@ unsigned act_id(const void *value)
 		explore_fail("the map gave %p, which nobody stored", value);
 		return 0;
 	}
-	if (act_items[id].released)
+	struct act_item *item = &act_items[id];
+	if (item->released)
 		explore_fail("the map gave value %u, which it had released", (unsigned)id);
+	if (!stale_knows(item->made))
+		explore_fail("the map gave value %u, but not what its storer had written to it",
+			     (unsigned)id);
+	looks_at(item);
 	return (unsigned)id;
 }
 
@@ -58,6 +69,7 @@ unsigned act_new_value(void)
 	if (id >= ACT_FILLER)
 		explore_fail("the scenario has too many values");
 	act_items[id % ACT_FILLER].offered = 1;
+	act_items[id % ACT_FILLER].made = stale_here();
 	return id % ACT_FILLER;
 }
 
@@ -72,8 +84,11 @@ void act_hold(uint64_t *held, unsigned id)
 
 void act_let_go(uint64_t *held)
 {
-	for (; *held; *held &= *held - 1)
-		act_items[__builtin_ctzll(*held)].holders--;
+	for (; *held; *held &= *held - 1) {
+		struct act_item *item = &act_items[__builtin_ctzll(*held)];
+		item->holders--;
+		looks_at(item);
+	}
 }
 
 void act_release(void *value, void *context)
@@ -85,6 +100,11 @@ void act_release(void *value, void *context)
 	}
 	struct act_item *item = &act_items[id];
 	explore_note("releases %u", (unsigned)id);
+	for (unsigned i = 0; i < PLAY_FIBERS; i++)
+		if (!stale_knows(item->looked[i]))
+			explore_fail(
+				"value %u was released, not knowing fiber %u to be done with it",
+				(unsigned)id, i);
 	if (item->released++)
 		explore_fail("value %u was released twice", (unsigned)id);
 	if (item->holders > 0)
@@ -93,6 +113,21 @@ void act_release(void *value, void *context)
 	if (calm_read_active())
 		explore_fail("value %u was released in a read section", (unsigned)id);
 	explore_yield();
+	item->gone = stale_here();
+}
+
+/* What the fiber retired is gone, and it knows. */
+static void wait_for_releases(struct act_fiber *self)
+{
+	if (self->depth > 0)
+		return;
+	if (calm_read_wait() != CALM_OK)
+		explore_fail("calm_read_wait did not wait");
+	for (; self->retired; self->retired &= self->retired - 1) {
+		unsigned id = (unsigned)__builtin_ctzll(self->retired);
+		if (!act_items[id].released || !stale_knows(act_items[id].gone))
+			explore_fail("calm_read_wait did not wait for value %u", id);
+	}
 }
 
 /* ---- the history ---- */
@@ -316,7 +351,7 @@ static void play_act(unsigned fiber, struct act act)
 		act_on_key(fiber, (enum history_verb)(found - keyed), act.key, false);
 		return;
 	}
-	if (strchr("lwcr", act.verb)) {
+	if (strchr("lwcrdxy", act.verb)) {
 		act_on_cell(fiber, act.verb);
 		return;
 	}
@@ -374,8 +409,7 @@ static void play_act(unsigned fiber, struct act act)
 		act_let_go(&self->held);
 		break;
 	case 'F':
-		if (self->depth == 0 && calm_read_wait() != CALM_OK)
-			explore_fail("calm_read_wait did not wait");
+		wait_for_releases(self);
 		break;
 	default:
 		act_on_snapshot(fiber, act);

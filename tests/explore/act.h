@@ -5,6 +5,7 @@
 #define TESTS_EXPLORE_ACT_H
 
 #include "explore/play.h"
+#include "explore/stale.h"
 
 #include <calm/calm.h>
 
@@ -20,7 +21,10 @@ struct act_item {
 	uint8_t offered;  /* to a verb */
 	uint8_t accepted; /* the verb said that it is the map's now */
 	uint8_t released;
-	uint8_t holders; /* sections and snapshots that may see it */
+	uint8_t holders;                        /* sections and snapshots that may see it */
+	struct stale_point made;                /* when its storer could last write to it */
+	struct stale_point looked[PLAY_FIBERS]; /* when each last could look at it */
+	struct stale_point gone;                /* when its release returned */
 };
 
 struct act {
@@ -41,9 +45,10 @@ struct act_fiber {
 	struct act acts[ACT_ACTS];
 	unsigned seen[ACT_KEYS]; /* what the fiber last saw bound to a key */
 	struct act_snapshot snapshots[2];
-	unsigned cell;  /* what it last saw in the cell */
-	unsigned depth; /* of read sections */
-	uint64_t held;  /* values loaded in them */
+	unsigned cell;    /* what it last saw in the cell */
+	unsigned depth;   /* of read sections */
+	uint64_t held;    /* values loaded in them */
+	uint64_t retired; /* values, with calm_retire */
 };
 
 /* One schedule; everything but the items is all zero at its start. */
@@ -51,6 +56,8 @@ struct act_stage {
 	calm_map *map;
 	calm_cell cell;
 	bool has_cell;
+	calm_map *other; /* a cowmap with one open snapshot, beside the cell */
+	calm_snapshot *of_other;
 	unsigned keys;
 	unsigned base;    /* the number of key 0 */
 	unsigned fillers; /* bound */
@@ -125,7 +132,7 @@ void act_on_key(unsigned fiber, enum history_verb verb, unsigned key, bool remov
 #define ACT_CELL (HISTORY_KEYS - 1)
 
 void act_cell_set_up(void);
-/* The acts l w c r. */
+/* The acts l w c r d x y. */
 void act_on_cell(unsigned fiber, char verb);
 /* The last load, and its end. */
 void act_cell_end(struct act_view *view);

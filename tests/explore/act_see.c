@@ -4,7 +4,7 @@
  * What acts see of all keys at once.
  *
  * A snapshot enters the history as one read of all keys at some instant inside its opening, with
- * what its first reading saw; later readings must see the same. A live walk is a load of each key,
+ * what its first reading saw, and its stamp; later readings must see the same. A live walk is a load of each key,
  * between the walk's begin and the visit, or its end. calm_map_walk is a snapshot at some instant before
  * its first visit, drain one inside the call.
  *
@@ -193,7 +193,8 @@ static void read_as(unsigned fiber, struct act_snapshot *snapshot, history_state
 				      .end = snapshot->end,
 				      .verb = drained ? HISTORY_DRAIN : HISTORY_SNAPSHOT,
 				      .fiber = (uint8_t)fiber,
-				      .state = state};
+				      .state = state,
+				      .stamp = calm_snapshot_stamp(snapshot->handle)};
 	act_record(&event);
 }
 

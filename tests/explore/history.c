@@ -10,6 +10,8 @@
  * correct map is nearly always explained at the first try: the events are tried in the order in
  * which they ended.
  *
+ * Snapshots and drains happened in the order of their stamps, also those that overlapped.
+ *
  * An apply is a group of writes. In between them there is no snapshot, drain or clear; on kinds that
  * promise it, nothing else either.
  *
@@ -187,7 +189,13 @@ enum history_verdict history_check(const struct history *history)
 	for (unsigned i = 0; i < n; i++) {
 		const struct history_event *event = &events[search.order[i]];
 		for (unsigned j = 0; j < i && events[search.order[j]].end < event->begin; j++)
-			search.before[i] |= 1U << j;
+			if (!history->precedes ||
+			    history->precedes(events[search.order[j]].end, event->begin))
+				search.before[i] |= 1U << j;
+		for (unsigned j = 0; j < n; j++)
+			if (events[search.order[j]].stamp > 0 &&
+			    events[search.order[j]].stamp < event->stamp)
+				search.before[i] |= 1U << j;
 		search.groups[event->group] |= 1U << i;
 		if (event->group > search.group_count)
 			search.group_count = event->group;

@@ -60,6 +60,7 @@ struct history_event {
 	uint8_t group;    /* not 0: of the apply of this number */
 	uint8_t fiber;
 	history_state state; /* that a snapshot or a drain saw */
+	uint64_t stamp;      /* of that, later ones' being larger; 0: not known */
 };
 
 struct history {
@@ -67,6 +68,8 @@ struct history {
 	struct history_event events[HISTORY_EVENTS];
 	history_state start;
 	bool strict; /* single loads too see all of an apply or nothing */
+	/* Whether what ended at one tick precedes what began at the other; NULL: by their numbers. */
+	bool (*precedes)(uint32_t end, uint32_t begin);
 };
 
 enum history_verdict { HISTORY_LINEARIZABLE, HISTORY_VIOLATION, HISTORY_UNDECIDED };

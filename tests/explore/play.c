@@ -20,6 +20,7 @@
 
 #include "explore/act.h"
 #include "explore/pairs.h"
+#include "explore/stale.h"
 #include "kit/random.h"
 
 #include <malloc.h>
@@ -64,7 +65,9 @@ static void *count_alloc(size_t size, void *context)
 {
 	(void)context;
 	blocks++;
-	return malloc(size);
+	void *block = malloc(size);
+	stale_allocated(block, size);
+	return block;
 }
 
 static void spoil_and_free(void *pointer, void *context)
@@ -72,11 +75,13 @@ static void spoil_and_free(void *pointer, void *context)
 	(void)context;
 	size_t size = malloc_usable_size(pointer);
 	blocks--;
+	stale_freed(pointer, size);
 	memset(pointer, 0xdd, size < SPOILT ? size : SPOILT);
 	free(pointer);
 }
 
 static const calm_allocator allocator = {count_alloc, spoil_and_free, NULL};
+const calm_allocator *const play_allocator = &allocator;
 
 static calm_map *new_map(const struct kit_kind *kind, unsigned flags)
 {
@@ -170,7 +175,7 @@ static void find_all_edges(const struct kit_kind *kind)
 
 static unsigned find_abilities(const struct kit_kind *kind)
 {
-	unsigned able = PLAY_RELEASES | PLAY_CELL | PLAY_EXITS | PLAY_PAIR;
+	unsigned able = PLAY_RELEASES | PLAY_CELL | PLAY_EXITS | PLAY_PAIR | PLAY_CROWDED;
 #ifdef EXPLORE_TSAN /* which takes calm__current, that attaching and exiting set, for shared memory */
 	able &= ~(unsigned)PLAY_EXITS;
 #endif
@@ -278,7 +283,11 @@ static void set_map_up(const struct kit_kind *kind)
 	unsigned bound = draw(1U << stage.keys);
 	unsigned fillers = last.flags & (PLAY_GROWS | PLAY_SHRINKS) ? 0 : draw(3);
 	unsigned most = 0;
-	if (last.flags & PLAY_GROWS) {
+	if (last.flags & PLAY_CROWDED) {
+		bound = (1U << stage.keys) - 1;
+		fillers = draw(2) ? 2 + 3 * draw(2)
+				  : draw(6); /* with keys 1 to 3 alone in a line */
+	} else if (last.flags & PLAY_GROWS) {
 		unsigned edge = edges->grow[draw(edges->grow_count)];
 		unsigned others = (unsigned)__builtin_popcount(bound) + draw(2);
 		fillers = edge > others ? edge - others : 0;
@@ -323,6 +332,7 @@ static void set_up(const struct kit_kind *kind, const struct scenario *scenario,
 	stage.releases = draw(2) == 0 || last.flags & PLAY_RELEASES;
 	stage.base = draw(16);
 	stage.budget = last.flags & PLAY_BUDGET;
+	stage.history.precedes = stale_precedes;
 	stage.history.strict = strcmp(kind->name, "lockmap") == 0 ||
 			       strcmp(kind->name, "cowmap") == 0;
 	draw_programs(scenario);

@@ -17,6 +17,8 @@
  *	P calm_map_walk  V calm_map_each  p v  with a visitor that deletes what it is shown
  *	M calm_deltamap_compact  h calm_map_reserve  s size and stats
  *	l calm_cell_load  w calm_cell_swap  c calm_cell_compare_and_swap  r calm_retire
+ *	d make a map, with a value, and destroy it
+ *	x close the snapshot of another map, which is open from the start  y destroy that map
  *	( ) a read section  O the fiber's sections end with its thread  F calm_read_wait
  */
 #ifndef TESTS_EXPLORE_PLAY_H
@@ -39,7 +41,9 @@ enum play_flags {
 	PLAY_COMPACTS = 128, /* for kinds that compact */
 	PLAY_ORDERED = 256,  /* for kinds that have an order */
 	PLAY_CELL = 512,     /* has a cell */
-	PLAY_PAIR = 1024     /* the programs are two verbs' (pairs.h), to be varied */
+	PLAY_PAIR = 1024,    /* the programs are two verbs' (pairs.h), to be varied */
+	PLAY_CROWDED =
+		2048 /* all keys are bound, behind fillers: where hashes are one, in a chain */
 };
 
 struct scenario {
@@ -52,6 +56,9 @@ struct scenario {
 
 extern const struct scenario scenarios[];
 extern const unsigned scenario_count;
+
+/* Counts blocks, and overwrites what is freed. */
+extern const calm_allocator *const play_allocator;
 
 /* Whether the kind can play it. */
 bool play_applies(const struct kit_kind *kind, const struct scenario *scenario);

@@ -13,7 +13,9 @@
  */
 #include "base/port.h"
 
+#include "explore/atomic.h"
 #include "explore/sched.h"
+#include "explore/stale.h"
 #include "explore/threads.h"
 
 #include <errno.h>
@@ -34,7 +36,8 @@ void calm__pause(void)
 
 void calm__futex_wait(shared_u32 *word, uint32_t value)
 {
-	if (load_relaxed(word) == value && !explore_chance(SPURIOUS))
+	/* The kernel sees the newest, as a read-modify-write does. */
+	if (add_relaxed(word, 0) == value && !explore_chance(SPURIOUS))
 		explore_block(word);
 }
 
@@ -49,10 +52,13 @@ bool calm__membarrier_register(void)
 	return true;
 }
 
-/* All accesses of all fibers are in one order already. */
+/* It can be relaxed as any site can. */
 void calm__membarrier(void)
 {
+	static struct explore_site site = {__FILE__, __LINE__, EXPLORE_SITE_NEW};
 	explore_yield();
+	if (!explore_site_relaxed(&site))
+		stale_barrier();
 }
 
 uint64_t calm__now_ns(void)
@@ -84,7 +90,10 @@ int __wrap_pthread_rwlock_unlock(pthread_rwlock_t *lock);
 int __wrap_pthread_rwlock_tryrdlock(pthread_rwlock_t *lock)
 {
 	explore_yield();
-	return __real_pthread_rwlock_tryrdlock(lock);
+	int result = __real_pthread_rwlock_tryrdlock(lock);
+	if (result == 0)
+		stale_acquires(lock);
+	return result;
 }
 
 int __wrap_pthread_rwlock_timedrdlock(pthread_rwlock_t *lock, const struct timespec *until)
@@ -92,8 +101,10 @@ int __wrap_pthread_rwlock_timedrdlock(pthread_rwlock_t *lock, const struct times
 	(void)until;
 	for (int look = 0; look < LOOKS; look++) {
 		explore_pause();
-		if (__real_pthread_rwlock_tryrdlock(lock) == 0)
-			return 0;
+		if (__real_pthread_rwlock_tryrdlock(lock) != 0)
+			continue;
+		stale_acquires(lock);
+		return 0;
 	}
 	return ETIMEDOUT;
 }
@@ -103,12 +114,14 @@ int __wrap_pthread_rwlock_wrlock(pthread_rwlock_t *lock)
 	explore_yield();
 	while (__real_pthread_rwlock_trywrlock(lock) != 0)
 		explore_block(lock);
+	stale_acquires(lock);
 	return 0;
 }
 
 int __wrap_pthread_rwlock_unlock(pthread_rwlock_t *lock)
 {
 	explore_yield();
+	stale_releases(lock);
 	int result = __real_pthread_rwlock_unlock(lock);
 	explore_wake(lock, INT_MAX);
 	return result;

@@ -21,7 +21,10 @@ const struct scenario scenarios[] = {
 	{"two-keys", 0, 2, ACTS "Z", {NULL}},
 	{"insert-insert", 0, 1, WRITES, {"I0 L0", "I0 D0", NULL}},
 	{"delete-insert", 0, 1, WRITES, {"D0 I0", "* L0", NULL}},
-	{"refill", 0, 2, WRITES, {"L0", "D0 I1", NULL}},
+	{"refill", 0, 2, WRITES, {"L? L?", "D0 I1", NULL}},
+	{"crowded", PLAY_CROWDED, 4, GROWTH, {"L? L?", "D? I? D?", "D? I?"}},
+	{"crowded-empties", PLAY_CROWDED, 4, GROWTH, {"L0 L0", "D1 D2 D3", "I1 I2"}},
+	{"crowded-refill", PLAY_CROWDED, 3, GROWTH, {"L0 L1", "D0 D2 I0", "* *"}},
 	{"compare", 0, 1, WRITES, {"C0 C0", "C0 X0", "*"}},
 	{"clear", 0, 3, WRITES, {"S0 S1 L0", "Z L1", "* L2"}},
 	{"live-walk", 0, 3, WRITES, {"V", "* *", "* *"}},
@@ -31,6 +34,7 @@ const struct scenario scenarios[] = {
 	{"grow-read", PLAY_GROWS, 4, GROWTH, {"I0 I1", "L0 L1 L0", "I2 L1"}},
 	{"grow-delete", PLAY_GROWS, 4, GROWTH, {"I0 I1 I2", "D0 I0 L2", NULL}},
 	{"grow-walk", PLAY_GROWS, 4, GROWTH, {"V", "I0 I1", "I2 *"}},
+	{"grow-clear", PLAY_GROWS, 4, GROWTH, {"I0 I1 L0", "Z L1", "I2 I3 *"}},
 	{"shrink", PLAY_SHRINKS, 3, GROWTH, {"D0 D1", "L0 L1", "* D2"}},
 
 	/* Values go when nobody can see them, and threads come and go. */
@@ -40,6 +44,15 @@ const struct scenario scenarios[] = {
 	{"exits-releases", PLAY_EXITS | PLAY_RELEASES, 1, WRITES, {"S0 S0", "( L0 ) D0", "S0 F"}},
 	{"exits-inside", PLAY_EXITS | PLAY_RELEASES, 1, WRITES, {"( L0 O", "S0 S0 S0 F", "S0 ( O"}},
 
+	{"waits", PLAY_CELL | PLAY_RELEASES, 1, "lwwc", {"r F r F", "w F w F", "( l ) *"}},
+	{"waits-destroys", PLAY_CELL | PLAY_RELEASES, 1, "lwwc", {"d", "r F", "r r F"}},
+	{"closes-destroys", PLAY_CELL | PLAY_RELEASES, 1, "lwwc", {"x", "y", "*"}},
+	{"waits-exits",
+	 PLAY_CELL | PLAY_RELEASES | PLAY_EXITS,
+	 1,
+	 "lwwc",
+	 {"r w F", "w r ( l O", "( l O"}},
+
 	/* Snapshots: as few acts as can show a cut that is none. */
 	{"cut", SNAPSHOTS, 2, WRITES, {"N E Q", "S0 S1", NULL}},
 	{"cut-load", SNAPSHOTS, 1, WRITES, {"N E Q", "S0", "L0 L0"}},
@@ -47,6 +60,7 @@ const struct scenario scenarios[] = {
 	{"cut-reread", SNAPSHOTS, 2, WRITES, {"N E G Q", "* *", "* *"}},
 	{"cut-cursor", SNAPSHOTS, 2, WRITES, {"N K E Q", "* *", "* *"}},
 	{"cut-three", SNAPSHOTS, 3, WRITES, {"L? N G E L?", "* * *", "* * *"}},
+	{"cut-crowded", SNAPSHOTS | PLAY_CROWDED, 4, GROWTH, {"N E G Q", "D? I? D?", "* *"}},
 	{"two-snapshots", SNAPSHOTS, 2, WRITES, {"N n E e Q e", "* * *", NULL}},
 	{"two-owners", SNAPSHOTS, 2, WRITES, {"N E E Q", "S0 S1 *", "N E Q"}},
 	{"reopened", SNAPSHOTS, 2, WRITES, {"N E Q N E Q", "* * *", "* *"}},
@@ -62,6 +76,14 @@ const struct scenario scenarios[] = {
 	 3,
 	 GROWTH,
 	 {"N E E Q", "I0 I1 I2 D0 D1 D2", "*"}},
+	{"drain-grow", SNAPSHOTS | PLAY_GROWS, 4, GROWTH, {"R L0", "I0 I1 *", "N E Q"}},
+	{"drain-shrink", SNAPSHOTS | PLAY_SHRINKS, 3, GROWTH, {"R L0", "D0 D1", "N E Q"}},
+	{"walk-clear", SNAPSHOTS, 3, WRITES, {"P", "S0 Z S1", "* *"}},
+	{"budget-grow",
+	 SNAPSHOTS | PLAY_BUDGET | PLAY_GROWS,
+	 4,
+	 GROWTH,
+	 {"N E E Q", "I0 I1 n e q", "I2 *"}},
 	{"cut-clear", SNAPSHOTS, 3, WRITES, {"N E G Q", "S0 Z S1", "* *"}},
 	{"cut-clear-grow", SNAPSHOTS | PLAY_GROWS, 4, GROWTH, {"N E Q", "I0 I1 Z", "I2 *"}},
 	{"drain", SNAPSHOTS, 3, WRITES, {"R L0", "* *", "N E Q"}},
@@ -85,7 +107,9 @@ const struct scenario scenarios[] = {
 	{"compact-delete", PLAY_COMPACTS, 1, WRITES, {"M", "S0 D0 L0", "* M L0"}},
 	{"compact-compare", PLAY_COMPACTS, 1, WRITES, {"M M", "C0 X0 C0", "C0 I0"}},
 	{"compact-clear", PLAY_COMPACTS, 3, WRITES, {"M L0", "S0 Z S1 L0", "* L1"}},
+	{"compact-grow", PLAY_COMPACTS | PLAY_GROWS, 4, GROWTH, {"M M", "I0 I1 *", "I2 *"}},
 	{"compact-drained", SNAPSHOTS | PLAY_COMPACTS, 3, WRITES, {"S0 S1 S2 M", "R F", NULL}},
+	{"compact-clear-grow", PLAY_COMPACTS | PLAY_GROWS, 4, GROWTH, {"M M", "I0 I1 Z I0", "I2 *"}},
 	{"compact-cut", SNAPSHOTS | PLAY_COMPACTS, 2, WRITES, {"N E G Q", "M * M", "* *"}},
 	{"compact-walk", SNAPSHOTS | PLAY_COMPACTS, 3, WRITES, {"P", "* M", "* *"}},
 	{"compact-drain", SNAPSHOTS | PLAY_COMPACTS, 3, WRITES, {"R L0", "* M *", "N E Q"}},
@@ -103,6 +127,7 @@ const struct scenario scenarios[] = {
 	/* Many keys in one step. */
 	{"apply", PLAY_APPLY, 3, WRITES, {"A0 L1", "A1 L0", "* B0"}},
 	{"cut-apply", PLAY_APPLY | SNAPSHOTS, 3, WRITES, {"N E E Q", "A0 B1", "* *"}},
+	{"apply-clear-grow", PLAY_APPLY | PLAY_GROWS, 4, GROWTH, {"A0 A2", "Z", "I1 *"}},
 	{"cut-apply-grow", PLAY_APPLY | SNAPSHOTS | PLAY_GROWS, 4, GROWTH, {"N E Q", "A0 A2", "*"}},
 };
 

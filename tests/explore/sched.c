@@ -33,6 +33,7 @@
 #include "explore/sched.h"
 
 #include "explore/fiber.h"
+#include "explore/stale.h"
 #include "explore/threads.h"
 #include "kit/random.h"
 
@@ -343,7 +344,8 @@ void explore_sleep(uint64_t ns)
 
 uint32_t explore_tick(void)
 {
-	return ++sched.tick;
+	stale_tick(++sched.tick);
+	return sched.tick;
 }
 
 bool explore_frozen(void)
@@ -427,9 +429,11 @@ void explore_run(const struct explore_plan *plan, struct explore_outcome *outcom
 	for (unsigned i = 0; i < plan->fibers; i++)
 		fiber_start(&sched.fibers[i], fiber_main);
 	set_next();
+	stale_begin(plan->stale, plan->seed);
 	fiber_before(&sched);
 	go(plan->freeze_at != 0 ? 0 : choose(sched.runnable), NULL, NULL);
 	fiber_after(&sched);
+	stale_end();
 	sched.next = NEVER;
 	outcome->steps = sched.now;
 	outcome->print = (outcome->print ^ sched.now) * 0x9e3779b97f4a7c15U;

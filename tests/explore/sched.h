@@ -32,6 +32,7 @@ struct explore_plan {
 	uint64_t horizon; /* changes and preemptions fall within so many steps */
 	uint64_t most;    /* more steps than this is a livelock */
 	bool exits;       /* threads begin with the schedule, and exit in it */
+	bool stale;       /* loads need not see the newest (stale.h) */
 	FILE *trace;      /* a line for each switch; or NULL */
 	/*
 	 * Not 0: no policy. Fiber 0 runs until it is about to make this step, and stands still until

@@ -125,7 +125,7 @@ static void tidy_bag(struct calm__bag *bag)
 static void tidy_record(struct calm__self *self)
 {
 	expect(!calm__inside(self) && self->nested == 0, "no section is open");
-	self->state &= ~CALM__DUE;
+	self->state &= ~(CALM__DUE | CALM__LATER);
 	store_relaxed(&self->runs, 0);
 	self->turn = 0;
 	tidy_bag(&self->bag);

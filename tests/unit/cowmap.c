@@ -2,7 +2,8 @@
 /* SPDX-FileCopyrightText: The calm authors */
 /*
  * What is cowmap's own: what snapshots of one table cost, whichever closes first; that writers share
- * copies; that a write which changes nothing makes none; all or none also for loads.
+ * copies; that a write which changes nothing makes none; all or none also for loads; that a large
+ * table goes when its readers have gone, which it shares with syncmap.
  */
 #include "map/cowmap.h"
 
@@ -38,7 +39,7 @@ static uint64_t copies(const calm_map *map)
 
 static uint64_t table_bytes(const calm_map *map)
 {
-	return calm__cowmap_of(map)->sheet->table->bytes;
+	return calm__cowmap_table(calm__cowmap_of(map))->bytes;
 }
 
 static calm_snapshot *open_one(calm_map *map)
@@ -220,6 +221,96 @@ static void loads_see_all_of_an_apply_or_nothing(void **state)
 	suite_end(pairs.map, NULL, NULL);
 }
 
+/* ---- large tables ---- */
+
+#define MANY 20000
+#define LOADS (4 * CALM__LATER_TURNS)
+
+struct inside {
+	pthread_barrier_t in;
+	pthread_barrier_t out;
+};
+
+static void *stay_inside(void *context)
+{
+	struct inside *inside = context;
+	calm_read_begin();
+	pthread_barrier_wait(&inside->in);
+	pthread_barrier_wait(&inside->out);
+	calm_read_end();
+	return NULL;
+}
+
+static int pass_over(calm_key key, void *value, void *context)
+{
+	(void)key;
+	(void)value;
+	(void)context;
+	return 0;
+}
+
+static uint64_t bytes(const calm_map *map)
+{
+	calm_stats stats;
+	calm_map_stats(map, &stats);
+	return stats.bytes;
+}
+
+/* After the call a thread has retired a large table, and a reader was in the way. */
+static void replace_beside_a_reader(calm_map *map)
+{
+	struct inside inside;
+	pthread_t reader;
+	assert_int_equal(pthread_barrier_init(&inside.in, NULL, 2), 0);
+	assert_int_equal(pthread_barrier_init(&inside.out, NULL, 2), 0);
+	assert_int_equal(pthread_create(&reader, NULL, stay_inside, &inside), 0);
+	pthread_barrier_wait(&inside.in);
+	assert_int_equal(calm_map_store(map, calm_word(MANY), NULL), CALM_OK);
+	assert_int_equal(calm_map_each(map, pass_over, NULL), 0); /* syncmap promotes */
+	pthread_barrier_wait(&inside.out);
+	assert_int_equal(pthread_join(reader, NULL), 0);
+	pthread_barrier_destroy(&inside.in);
+	pthread_barrier_destroy(&inside.out);
+}
+
+/* The thread that retired it only loads from then on. */
+static void a_large_table_goes_after_its_readers(void **state)
+{
+	(void)state;
+	calm_status (*const create[])(calm_map **, const calm_options *) = {calm_cowmap_create,
+									    calm_syncmap_create};
+	for (unsigned k = 0; k < sizeof(create) / sizeof(create[0]); k++) {
+		calm_map *map = NULL;
+		calm_options options = CALM_OPTIONS_INIT;
+		options.capacity = MANY + 1;
+		assert_int_equal(create[k](&map, &options), CALM_OK);
+		calm_change *changes = calloc(MANY, sizeof(*changes));
+		assert_non_null(changes);
+		for (uint64_t i = 0; i < MANY; i++)
+			changes[i].key = calm_word(i);
+		if (calm_map_apply(map, MANY, changes) != CALM_OK)
+			for (uint64_t i = 0; i < MANY; i++)
+				assert_int_equal(calm_map_store(map, changes[i].key, NULL),
+						 CALM_OK);
+		free(changes);
+		assert_int_equal(calm_map_each(map, pass_over, NULL), 0);
+		assert_int_equal(calm_read_wait(), CALM_OK);
+		uint64_t before = bytes(map);
+		assert_true(before > CALM__LARGE);
+		replace_beside_a_reader(map);
+		uint64_t beside = bytes(map);
+		for (unsigned i = 0; i < LOADS; i++)
+			assert_bound(map, calm_word(MANY), NULL);
+		uint64_t after = bytes(map);
+		print_message("%s: %llu bytes, %llu beside the reader, %llu after it\n",
+			      map->kind->name, (unsigned long long)before,
+			      (unsigned long long)beside, (unsigned long long)after);
+		assert_true(beside > before + CALM__LARGE);
+		assert_true(after < before + CALM__LARGE / 16);
+		suite_end(map, NULL, NULL);
+	}
+}
+
 /* ---- checks ---- */
 
 static void a_check_bites(void **state)
@@ -228,16 +319,18 @@ static void a_check_bites(void **state)
 	calm_map *map = map_with(0);
 	const char *broken = NULL;
 	struct cowmap *cow = calm__cowmap_of(map);
-	struct calm__table *other = calm__table_new(&map->heap, 0, false);
+	struct sheet *sheet = calm__cowmap_sheet(cow);
+	struct sheet *other = calm__sheet_of(calm__table_new(&map->heap, sizeof(*other), 0, false));
 	assert_non_null(other);
-	store_release(&cow->table, other);
+	store_release(&other->holds, 0);
+	store_release(&cow->sheet, other);
 	assert_int_equal(calm_debug_check(map, &broken), CALM_CHANGED);
 	assert_non_null(broken);
-	store_release(&cow->table, cow->sheet->table);
-	calm__table_free(&map->heap, other);
-	cow->sheet->table->count++;
+	store_release(&cow->sheet, sheet);
+	calm__table_free(&map->heap, &other->table);
+	sheet->table.count++;
 	assert_int_equal(calm_debug_check(map, &broken), CALM_CHANGED);
-	cow->sheet->table->count--;
+	sheet->table.count--;
 	suite_end(map, NULL, NULL);
 }
 
@@ -249,6 +342,7 @@ int main(void)
 		cmocka_unit_test(what_changes_nothing_copies_nothing),
 		cmocka_unit_test(writers_share_a_copy),
 		cmocka_unit_test(loads_see_all_of_an_apply_or_nothing),
+		cmocka_unit_test(a_large_table_goes_after_its_readers),
 		cmocka_unit_test(a_check_bites),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -386,6 +386,56 @@ static void a_reserve_covers_closes_in_between(void **state)
 	free(closing);
 }
 
+/* Whoever joins is ousted in the order of stamps, and finds what is displaced; what they share counts once. */
+static void those_who_join(void **state)
+{
+	enum { JOIN = 4 };
+	static const unsigned order[JOIN] = {2, 0, 3, 1};
+	struct calm__snaps snaps;
+	struct calm__snap joins[JOIN];
+	struct calm__shared shared = {.payers = 1, .bytes = 1000};
+	struct calm__self *self = calm__self();
+	struct object object = {.birth = 1, .death = 3};
+	struct calm__snap *gone = NULL;
+	(void)state;
+	map = &snaps;
+	calm__snaps_init(&snaps);
+	for (unsigned i = 0; i < JOIN; i++) {
+		struct calm__snap *snap = &joins[order[i]];
+		snap->stamp = order[i];
+		snap->opened_ns = 1;
+		calm__snap_join(&snaps, snap, 10, order[i] > 0 ? &shared : NULL);
+		assert_false(calm__snap_done(snap));
+	}
+	assert_int_equal(snaps.open, JOIN);
+	assert_int_equal(snaps.history, JOIN * 10);
+	calm__shared_leave(&snaps, &shared);
+	assert_int_equal(snaps.history, JOIN * 10 + 1000);
+	suite_check(calm__displace_reserve(self, 1, 1));
+	calm__enter(self);
+	calm__displace(&snaps, self, object.birth, object.death,
+		       (struct calm__retired){&object, release_object, &snaps});
+	calm__leave(self);
+	assert_non_null(joins[2].dead);
+	for (unsigned i = 0; i + 1 < JOIN; i++) {
+		assert_true(calm__snaps_oust(&snaps, false, &gone));
+		assert_ptr_equal(gone, &joins[i]);
+	}
+	assert_false(calm__snaps_oust(&snaps, false, &gone));
+	assert_int_equal(snaps.history, 10 + 1000);
+	assert_true(calm__snap_closes(&joins[JOIN - 1]));
+	calm__enter(self);
+	for (unsigned i = JOIN; i-- > 0;)
+		calm__snap_leave(&snaps, &joins[order[i]], self, &snaps);
+	calm__leave(self);
+	assert_int_equal(snaps.history, 0);
+	assert_int_equal(snaps.open, 0);
+	assert_null(snaps.newest);
+	assert_null(snaps.oldest);
+	assert_int_equal(calm_read_wait(), CALM_OK);
+	assert_int_equal(object.releases, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -394,6 +444,7 @@ int main(void)
 		cmocka_unit_test(ousted_with_users),
 		cmocka_unit_test(ousting_and_closing_race),
 		cmocka_unit_test(a_reserve_covers_closes_in_between),
+		cmocka_unit_test(those_who_join),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -57,7 +57,8 @@ static void room_for_what_was_asked(void **state)
 {
 	(void)state;
 	for (size_t entries = 0; entries < 300; entries++) {
-		struct calm__table *table = calm__table_new(&heap, entries, entries % 2 == 0);
+		struct calm__table *table = calm__table_new(&heap, sizeof(struct calm__table),
+							    entries, entries % 2 == 0);
 		assert_non_null(table);
 		assert_true(calm__table_room(table) >= entries && calm__table_room(table) >= 1);
 		assert_true(calm__table_room(table) <= table->mask);
@@ -71,9 +72,9 @@ static void room_for_what_was_asked(void **state)
 	static const size_t absurd[] = {SIZE_MAX, SIZE_MAX / 2, PTRDIFF_MAX, PTRDIFF_MAX / 16,
 					(size_t)1 << 59};
 	for (size_t i = 0; i < SUITE_COUNT(absurd); i++)
-		assert_null(calm__table_new(&heap, absurd[i], false));
+		assert_null(calm__table_new(&heap, sizeof(struct calm__table), absurd[i], false));
 	suite_heap_fail(&memory, 1, true);
-	assert_null(calm__table_new(&heap, 3, false));
+	assert_null(calm__table_new(&heap, sizeof(struct calm__table), 3, false));
 	suite_heap_fail(&memory, 0, false);
 	calm__table_free(&heap, NULL);
 }
@@ -86,7 +87,7 @@ static void every_way_to_shift_back(void **state)
 {
 	enum { N = 5, SLOTS = 8 };
 	struct calm__record *keys[N];
-	struct calm__table *table = calm__table_new(&heap, N, true);
+	struct calm__table *table = calm__table_new(&heap, sizeof(struct calm__table), N, true);
 	(void)state;
 	assert_int_equal(table->mask, SLOTS - 1);
 	for (uint32_t i = 0; i < N; i++)
@@ -157,7 +158,7 @@ static void sequences(uint64_t mask, uint64_t set)
 	struct kit_random random;
 	struct calm__record *keys[KEYS];
 	uint64_t births[KEYS] = {0};
-	struct calm__table *table = calm__table_new(&heap, 0, true);
+	struct calm__table *table = calm__table_new(&heap, sizeof(struct calm__table), 0, true);
 	kit_random_seed(&random, mask + set);
 	for (uint32_t i = 0; i < KEYS; i++)
 		keys[i] = record(i, (kit_random_next(&random) & mask) | set);
@@ -218,7 +219,7 @@ static void random_sequences(void **state)
  */
 static void same_hash_other_key(void **state)
 {
-	struct calm__table *table = calm__table_new(&heap, 3, false);
+	struct calm__table *table = calm__table_new(&heap, sizeof(struct calm__table), 3, false);
 	struct calm__record *a = record(1, 7);
 	struct calm__record *b = record(2, 7);
 	(void)state;
@@ -235,7 +236,7 @@ static void same_hash_other_key(void **state)
 static void a_check_finds_what_is_broken(void **state)
 {
 	static const struct calm__keys words = {CALM_KEYS_WORD, 5};
-	struct calm__table *table = calm__table_new(&heap, 100, false);
+	struct calm__table *table = calm__table_new(&heap, sizeof(struct calm__table), 100, false);
 	(void)state;
 	for (uint64_t i = 0; i < 90; i++)
 		calm__table_insert(table, i, calm__hash_word(i, 5), NULL);
