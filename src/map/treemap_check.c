@@ -97,21 +97,40 @@ static const char *check_inner(struct calm__treemap *map, struct calm__node *nod
 	return NULL;
 }
 
-/* A node before its children: what is broken may lead anywhere. Levels fall, so it ends. */
 static void check_node(struct calm__treemap *map, struct calm__node *node, struct check *check)
 {
 	check->nodes++;
 	/* order: none - the map is quiet. */
-	uint64_t header = load_relaxed(&node->header);
-	if (header & (NODE_LOCK | NODE_MOVE | NODE_GONE))
+	if (load_relaxed(&node->header) & (NODE_LOCK | NODE_MOVE | NODE_GONE))
 		check->broken = "treemap: a node is locked, or gone";
 	else
 		check->broken = node->level > 0 ? check_inner(map, node)
 						: check_leaf(map, node, check);
-	for (unsigned i = 0; node->level > 0 && !check->broken && i <= calm__node_count(header);
-	     i++)
+}
+
+/* A node before its children, whose levels it vouches for: what is broken may lead anywhere. */
+static void check_all(struct calm__treemap *map, struct calm__node *root, struct check *check)
+{
+	struct calm__node *path[CALM__DEEPEST]; /* by level */
+	unsigned next[CALM__DEEPEST];
+	unsigned level = root->level;
+	path[level] = root;
+	next[level] = 0;
+	check_node(map, root, check);
+	while (!check->broken && level <= root->level) {
+		struct calm__node *node = path[level];
 		/* order: none - the map is quiet. */
-		check_node(map, load_relaxed(&calm__inner_of(node)->children[i]), check);
+		if (level == 0 || next[level] > calm__node_count(load_relaxed(&node->header))) {
+			level++;
+			continue;
+		}
+		/* order: none - the map is quiet. */
+		node = load_relaxed(&calm__inner_of(node)->children[next[level]++]);
+		level--;
+		path[level] = node;
+		next[level] = 0;
+		check_node(map, node, check);
+	}
 }
 
 const char *calm__treemap_check(const struct calm_map *base)
@@ -122,7 +141,7 @@ const char *calm__treemap_check(const struct calm_map *base)
 	calm__enter(self);
 	struct calm__tree *tree = calm__treemap_tree(map);
 	/* order: none - the map is quiet. */
-	check_node(map, load_relaxed(&tree->root), &check);
+	check_all(map, load_relaxed(&tree->root), &check);
 	if (!check.broken && check.count != calm__stripes_sum(&tree->count))
 		check.broken = "treemap: the count is not the number of bindings";
 	/* order: none - the map is quiet. */

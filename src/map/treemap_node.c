@@ -58,14 +58,11 @@ void calm__node_free(struct calm__treemap *map, struct calm__node *node)
 			       node);
 }
 
-/* A root is split when it is full, so no tree that memory holds is as deep. */
-#define DEEPEST 64
-
 void calm__tree_each(struct calm__treemap *map, struct calm__node *root, calm__node_fn *visit,
 		     void *context)
 {
-	struct calm__node *path[DEEPEST] = {root};
-	unsigned seen[DEEPEST] = {0}; /* children, of each on the path */
+	struct calm__node *path[CALM__DEEPEST] = {root};
+	unsigned seen[CALM__DEEPEST] = {0}; /* children, of each on the path */
 	for (int depth = 0; depth >= 0;) {
 		struct calm__node *node = path[depth];
 		/* order: none - the tree is quiet. */

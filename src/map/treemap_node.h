@@ -9,6 +9,9 @@
 
 #include "map/treemap.h"
 
+/* A root is split when it is full, so no tree that memory holds is as deep. */
+#define CALM__DEEPEST 64
+
 /* Under the lock, in MOVE, or before anyone else has the node: its ends, and how n slots look then. */
 void calm__node_bounds(struct calm__treemap *map, struct calm__node *node, uint64_t high,
 		       unsigned n);
