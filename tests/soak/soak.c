@@ -19,9 +19,10 @@
  *	             a budget ousts them
  *	checkers     the kit's two, on maps of their own: histories with every verb, and numbered writes
  *
- * Only operations that one of these has judged are counted. The process' memory is sampled each second;
- * a line is fitted to it after a fifth of the time, and what it rises or falls over all that time must
- * be less than a hundredth of the mean; of a run under ten minutes it is only told. At the end all maps go, and their heaps must be empty, every
+ * Only operations that one of these has judged are counted. The process' memory is looked at after each turn, when nothing runs and
+ * malloc has given back what it can: so it is what lives, and does not hang on how fast the machine is. Turns come in cycles, alike but for
+ * chance; a line is fitted to whole cycles after the first fifth, and what it rises or falls over all of them must be less than a hundredth of
+ * the mean; of fewer than three it is only told. At the end all maps go, and their heaps must be empty, every
  * value released once. A failure prints the seed; threads are not repeated by it, what they do is.
  *
  * Exit status: 0 fine, 1 something was found (or abort, at once), 2 misuse.
@@ -42,9 +43,10 @@
 #define CUT_NS 150000000U
 #define LIN_OPS 20000U
 #define BUDGET ((size_t)1 << 17)
-#define SLOPE 1.0   /* per cent */
-#define STEADY 600U /* seconds */
-#define SAMPLES 100000U
+#define SLOPE 1.0 /* per cent */
+#define CYCLE (STATIONS * SIZES)
+#define CYCLES 3 /* at least, after the first fifth */
+#define SAMPLES 1000000U
 
 struct station {
 	struct suite on;
@@ -378,26 +380,21 @@ static double resident(void)
 }
 
 static double samples[SAMPLES];
-static _Atomic unsigned sampled;
-static _Atomic bool over;
+static unsigned sampled;
 
-static void *sample(void *unused)
+static void sample(void)
 {
-	const struct timespec second = {.tv_sec = 1};
-	(void)unused;
-	while (!atomic_load(&over) && sampled < SAMPLES) {
-		samples[sampled] = resident();
-		atomic_fetch_add(&sampled, 1);
-		(void)nanosleep(&second, NULL);
-	}
-	return NULL;
+	(void)malloc_trim(0);
+	if (sampled < SAMPLES)
+		samples[sampled++] = resident();
 }
 
-/* How much the fitted line rises from the first fifth to the end, in per cent of the mean. */
-static double rise(double *mean)
+/* How much the fitted line rises over the last *cycles, in per cent of the mean. */
+static double rise(double *mean, unsigned *cycles)
 {
-	unsigned n = atomic_load(&sampled);
-	unsigned from = n / 5;
+	unsigned n = sampled;
+	*cycles = (unsigned)((n - n / 5) / CYCLE);
+	unsigned from = *cycles > 0 ? n - *cycles * (unsigned)CYCLE : 0;
 	double count = n - from;
 	double x = 0;
 	double y = 0;
@@ -472,6 +469,7 @@ static uint64_t run_for(uint64_t ns)
 	kit_random_seed(&random, seed);
 	for (; kit_now_ns() - began < ns; turns++) {
 		turn(turns, &random);
+		sample();
 		if (kit_now_ns() - told > 60000000000U) {
 			say(began);
 			told = kit_now_ns();
@@ -498,21 +496,18 @@ int main(int argc, char **argv)
 	suite_check(stations != NULL);
 	for (size_t i = 0; i < STATIONS; i++)
 		make(&stations[i], i);
-	pthread_t sampler;
-	suite_check(pthread_create(&sampler, NULL, sample, NULL) == 0);
 	uint64_t turns = run_for((uint64_t)(seconds * 1e9));
-	atomic_store(&over, true);
-	pthread_join(sampler, NULL);
-	double mean = 0;
-	double slope = rise(&mean);
+	unsigned cycles;
+	double mean;
+	double slope = rise(&mean, &cycles);
 	int64_t left = 0;
 	for (size_t i = 0; i < STATIONS; i++)
 		left += left_over(&stations[i]);
-	bool steady = sampled < STEADY || (slope < SLOPE && slope > -SLOPE);
-	printf("%llu turns, %.1f M operations judged: 0 violations; memory %.1f MB, %+.2f %% over the "
-	       "run%s; %lld left over\n",
+	bool steady = cycles < CYCLES || (slope < SLOPE && slope > -SLOPE);
+	printf("%llu turns, %.1f M operations judged: 0 violations; memory %.1f MB, %+.2f %% over %u "
+	       "cycles%s; %lld left over\n",
 	       (unsigned long long)turns, (double)(answers + events + bindings) / 1e6, mean / 1e6,
-	       slope, steady ? "" : ": NOT STEADY", (long long)left);
+	       slope, cycles, steady ? "" : ": NOT STEADY", (long long)left);
 	free(stations);
 	return steady && left == 0 ? 0 : 1;
 }
