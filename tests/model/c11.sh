@@ -15,7 +15,7 @@ work=$(mktemp -d) || exit 2
 trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM
 scale=${CALM_TEST_SCALE:-1}
-executions=$((200000 * scale)) argued=$((100000 * scale)) search=2000000 passed=0 failed=0
+executions=$((100000 * scale)) argued=$((50000 * scale)) search=2000000 passed=0 failed=0
 relacy=yes
 echo '#include <relacy/relacy.hpp>' | c++ -std=gnu++11 -w -fsyntax-only -x c++ - 2>/dev/null || relacy=''
 
