@@ -19,10 +19,10 @@
  *	             a budget ousts them
  *	checkers     the kit's two, on maps of their own: histories with every verb, and numbered writes
  *
- * Only operations that one of these has judged are counted. The process' memory is looked at after each turn, when nothing runs and
- * malloc has given back what it can: so it is what lives, and does not hang on how fast the machine is. Turns come in cycles, alike but for
- * chance; a line is fitted to whole cycles after the first fifth, and what it rises or falls over all of them must be less than a hundredth of
- * the mean; of fewer than three it is only told. At the end all maps go, and their heaps must be empty, every
+ * Only operations that one of these has judged are counted. Turns come in cycles; after each the maps are cleared, what was retired
+ * is waited for, malloc gives back what it can, and the process' memory is looked at: so it is what stays, and does not hang on how fast
+ * the machine is. A line is fitted to that after the first fifth, and what it rises or falls over all of it must be less than a hundredth of the
+ * mean; of fewer than six cycles it is only told. At the end all maps go, and their heaps must be empty, every
  * value released once. A failure prints the seed; threads are not repeated by it, what they do is.
  *
  * Exit status: 0 fine, 1 something was found (or abort, at once), 2 misuse.
@@ -45,8 +45,8 @@
 #define BUDGET ((size_t)1 << 17)
 #define SLOPE 1.0 /* per cent */
 #define CYCLE (STATIONS * SIZES)
-#define CYCLES 3 /* at least, after the first fifth */
-#define SAMPLES 1000000U
+#define CYCLES 6
+#define SAMPLES 100000U
 
 struct station {
 	struct suite on;
@@ -278,6 +278,19 @@ static void forget(struct station *at)
 	memset(at->bound, 0, sizeof(at->bound));
 }
 
+/* Nothing is left of a cycle but what the maps keep for the next. */
+static void empty(struct station *at)
+{
+	turn_of = at;
+	part = "end of a cycle";
+	calm_snapshot_close(at->kept);
+	at->kept = NULL;
+	expect(calm_map_clear(at->map) == CALM_OK);
+	forget(at);
+	expect(calm_read_wait() == CALM_OK);
+	expect(at->items.live == 0);
+}
+
 static void in_between(struct station *at, uint64_t round, struct kit_random *random)
 {
 	const char *broken = "";
@@ -379,22 +392,14 @@ static double resident(void)
 	return (double)pages * (double)sysconf(_SC_PAGESIZE);
 }
 
-static double samples[SAMPLES];
+static double samples[SAMPLES]; /* after each cycle */
 static unsigned sampled;
 
-static void sample(void)
-{
-	(void)malloc_trim(0);
-	if (sampled < SAMPLES)
-		samples[sampled++] = resident();
-}
-
-/* How much the fitted line rises over the last *cycles, in per cent of the mean. */
-static double rise(double *mean, unsigned *cycles)
+/* How much the fitted line rises after the first fifth, in per cent of the mean. */
+static double rise(double *mean)
 {
 	unsigned n = sampled;
-	*cycles = (unsigned)((n - n / 5) / CYCLE);
-	unsigned from = *cycles > 0 ? n - *cycles * (unsigned)CYCLE : 0;
+	unsigned from = n / 5;
 	double count = n - from;
 	double x = 0;
 	double y = 0;
@@ -469,7 +474,12 @@ static uint64_t run_for(uint64_t ns)
 	kit_random_seed(&random, seed);
 	for (; kit_now_ns() - began < ns; turns++) {
 		turn(turns, &random);
-		sample();
+		if ((turns + 1) % CYCLE == 0 && sampled < SAMPLES) {
+			for (size_t i = 0; i < STATIONS; i++)
+				empty(&stations[i]);
+			(void)malloc_trim(0);
+			samples[sampled++] = resident();
+		}
 		if (kit_now_ns() - told > 60000000000U) {
 			say(began);
 			told = kit_now_ns();
@@ -497,17 +507,16 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < STATIONS; i++)
 		make(&stations[i], i);
 	uint64_t turns = run_for((uint64_t)(seconds * 1e9));
-	unsigned cycles;
 	double mean;
-	double slope = rise(&mean, &cycles);
+	double slope = rise(&mean);
 	int64_t left = 0;
 	for (size_t i = 0; i < STATIONS; i++)
 		left += left_over(&stations[i]);
-	bool steady = cycles < CYCLES || (slope < SLOPE && slope > -SLOPE);
+	bool steady = sampled < CYCLES || (slope < SLOPE && slope > -SLOPE);
 	printf("%llu turns, %.1f M operations judged: 0 violations; memory %.1f MB, %+.2f %% over %u "
 	       "cycles%s; %lld left over\n",
 	       (unsigned long long)turns, (double)(answers + events + bindings) / 1e6, mean / 1e6,
-	       slope, cycles, steady ? "" : ": NOT STEADY", (long long)left);
+	       slope, sampled, steady ? "" : ": NOT STEADY", (long long)left);
 	free(stations);
 	return steady && left == 0 ? 0 : 1;
 }
