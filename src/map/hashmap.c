@@ -95,9 +95,9 @@ static bool may_read(struct calm__hashmap *map, struct calm__line *line, uint64_
 {
 	if (header & LINE_MOVED)
 		return false;
-	/* order: none - one that is too old is not the epoch's, which is no older than any snapshot:
-	 * to take it for another only waits. */
-	uint32_t stamp = load_relaxed(&line->stamp);
+	/* order: hash.stamp acquire <- calm__bucket_stamp(): who finds a later holder's stamp sees
+	 * what the holders before it changed. */
+	uint32_t stamp = load_acquire(&line->stamp);
 	if (!rule(GET_WAITS) || stamp == calm__stamp(calm__snaps_now(&map->snaps)))
 		return true;
 	calm__hashmap_wait(turn);

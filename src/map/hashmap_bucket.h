@@ -163,7 +163,7 @@ INLINE void calm__bucket_save(struct calm__hashmap *map, const struct calm__self
 
 INLINE void calm__bucket_stamp(const struct calm__locked *locked)
 {
-	/* order: hash.stamp release -> read_unit(): the image comes before. */
+	/* order: hash.stamp release -> may_read(), read_unit(): the image comes before. */
 	store_release(&locked->line->stamp, calm__stamp(locked->epoch));
 }
 

@@ -50,9 +50,9 @@ static bool may_read(struct calm__treemap *map, struct calm__node *leaf, uint64_
 		     unsigned *turn)
 {
 	if (!(header & NODE_MOVE)) {
-		/* order: none - one that is too old is not the epoch's, which is no older than any
-		 * snapshot: to take it for another only waits. */
-		uint64_t stamp = load_relaxed(&leaf->stamp);
+		/* order: tree.stamp acquire <- calm__leaf_stamp(): who finds a later holder's stamp
+		 * sees what the holders before it changed. */
+		uint64_t stamp = load_acquire(&leaf->stamp);
 		if (!rule(TREE_GET_WAITS) || stamp == calm__snaps_now(&map->snaps))
 			return true;
 	}

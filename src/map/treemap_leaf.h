@@ -57,7 +57,7 @@ void calm__leaf_save(struct calm__treemap *map, const struct calm__self *self,
 
 INLINE void calm__leaf_stamp(const struct calm__held *held)
 {
-	/* order: tree.stamp release -> read_leaf(): the image comes before. */
+	/* order: tree.stamp release -> may_read(), read_leaf(): the image comes before. */
 	store_release(&held->leaf->node.stamp, held->epoch);
 }
 

@@ -56,6 +56,7 @@ const struct scenario scenarios[] = {
 	/* Snapshots: as few acts as can show a cut that is none. */
 	{"cut", SNAPSHOTS, 2, WRITES, {"N E Q", "S0 S1", NULL}},
 	{"cut-load", SNAPSHOTS, 1, WRITES, {"N E Q", "S0", "L0 L0"}},
+	{"open-load", SNAPSHOTS, 1, WRITES, {"N L0 E Q", "S0 S0", NULL}},
 	{"cut-one-key", SNAPSHOTS, 1, WRITES, {"N E Q L0", "* *", "*"}},
 	{"cut-reread", SNAPSHOTS, 2, WRITES, {"N E G Q", "* *", "* *"}},
 	{"cut-cursor", SNAPSHOTS, 2, WRITES, {"N K E Q", "* *", "* *"}},
