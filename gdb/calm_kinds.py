@@ -291,23 +291,35 @@ class Hashmap(Map):
         size = type_of("calm__line").sizeof
         return must_read(int(table["chunk"][chunk]) + (number - 1 - start) * size, size, "a line that overflowed")
 
+    def children(self, bucket, bits, next_bits):
+        """The buckets of the next table that have what was in one that has moved."""
+        more = next_bits - bits
+        if more >= 0:
+            return range(bucket << more, bucket + 1 << more)
+        return range(bucket >> -more, (bucket >> -more) + (bucket & (1 << -more) - 1 == 0))
+
     def lines(self):
         """(table, bucket, header of the bucket, number, header, slots) of every line that counts."""
         size = type_of("calm__line").sizeof
-        for table in self.tables():
-            buckets = 1 << int(table["bits"])
-            data = must_read(int(table["lines"]), buckets * size, "a table's buckets")
-            for bucket in range(buckets):
+        tables = self.tables()
+        # What nothing has moved to yet is not even zero.
+        filled = range(1 << int(tables[0]["bits"]))
+        for table, after in zip(tables, tables[1:] + [None]):
+            bits, moved = int(table["bits"]), []
+            data = must_read(int(table["lines"]), size << bits, "a table's buckets")
+            for bucket in filled:
                 first, number, slots = self.line_at(data, bucket * size)
                 if first & self.MOVED:
+                    moved.extend(self.children(bucket, bits, int(after["bits"])) if after is not None else ())
                     continue
                 yield table, bucket, first, 0, first, slots
-                for _ in range(buckets + 64):
+                for _ in range((1 << bits) + 64):
                     if not number or not first & self.OVERFLOW:
                         break
                     this = number
                     header, number, slots = self.line_at(self.overflow_line(table, number))
                     yield table, bucket, first, this, header, slots
+            filled = moved
 
     def bindings(self):
         for table, bucket, _, number, header, slots in self.lines():
