@@ -18,12 +18,16 @@
  * the newest; a compare-and-swap that fails may fail on an older one. Sequentially consistent
  * operations are one order, that of the schedule: such a load does not go behind the last such store.
  *
+ * Fences are one order too: who has passed one does not see what is older than what others had been told of
+ * when they passed theirs before. But it has not been told of that (floor): so C11 has it, and who frees
+ * memory needs more than a fence.
+ *
  * Also judged: memory is not used by a thread that has not been told of its allocation, and not given back by
  * one that has not been told of every use.
  *
  * Stronger than C11, so that something is missed: the order of stores to one object is the
- * schedule's; no load sees a store that comes after it; a fence hands on to the fences after it; eight
- * values are kept. Plain accesses are ThreadSanitizer's, to which the orders are the same.
+ * schedule's; no load sees a store that comes after it; eight values are kept. Plain accesses are ThreadSanitizer's, to
+ * which the orders are the same.
  *
  * Source: the rule for loads, Dmitry Vyukov's Relacy (2008); the clocks, and that an interleaving and
  * choices of loads are enough to show most of C11, Norris and Demsky, "CDSChecker: checking concurrent data
@@ -54,6 +58,7 @@ typedef uint32_t clock_of[THREADS];
 struct value {
 	uint64_t bits;
 	clock_of view;
+	clock_of floor;
 	clock_of seen; /* 0: not */
 	bool sc;
 };
@@ -80,6 +85,7 @@ static struct {
 		clock_of now;
 		clock_of fence; /* when it last passed a fence */
 		clock_of heard; /* what relaxed loads saw, which a fence makes known */
+		clock_of floor; /* what fences of others passed before its own: seen, not told */
 	} threads[THREADS];
 	clock_of fences; /* of all fences so far */
 	bool shared;     /* the history's clock */
@@ -220,6 +226,8 @@ static uint64_t read_value(struct explore_place *place, uint32_t back, int order
 	if (value->seen[self] == 0)
 		value->seen[self] = now[self];
 	join(acquires(order) ? now : model.threads[self].heard, value->view);
+	if (acquires(order))
+		join(model.threads[self].floor, value->floor);
 	if (back > 0)
 		explore_note("reads %p as it was %u stores ago",
 			     (const void *)(uintptr_t)place->address, back);
@@ -231,8 +239,9 @@ static bool is_bound(const struct value *value, int order, const uint32_t *now)
 {
 	if (value->sc && order == memory_order_seq_cst)
 		return true;
+	const uint32_t *floor = model.threads[explore_current()].floor;
 	for (unsigned i = 0; i < THREADS; i++)
-		if (value->seen[i] != 0 && value->seen[i] <= now[i])
+		if (value->seen[i] != 0 && (value->seen[i] <= now[i] || value->seen[i] <= floor[i]))
 			return true;
 	return false;
 }
@@ -286,8 +295,11 @@ static void add_value(struct explore_place *place, int order, const clock_of als
 			      .sc = order == memory_order_seq_cst};
 	value.seen[self] = now[self];
 	join(value.view, releases(order) ? now : model.threads[self].fence);
-	if (also)
+	join(value.floor, model.threads[self].floor);
+	if (also) {
 		join(value.view, also);
+		join(value.floor, value_of(place, 0)->floor);
+	}
 	place->count++;
 	*value_of(place, 0) = value;
 }
@@ -333,8 +345,9 @@ void explore_fence(void)
 	unsigned self = explore_current();
 	uint32_t *now = act();
 	join(now, model.threads[self].heard);
-	join(now, model.fences);
-	memcpy(model.fences, now, sizeof(model.fences));
+	join(model.threads[self].floor, model.fences);
+	join(model.threads[self].floor, now);
+	memcpy(model.fences, model.threads[self].floor, sizeof(model.fences));
 	memcpy(model.threads[self].fence, now, sizeof(model.fences));
 }
 
