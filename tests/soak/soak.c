@@ -44,6 +44,8 @@
 #define CUT_NS 30000000U
 #define LIN_OPS 4000U
 #define BUDGET ((size_t)1 << 17)
+#define MOST_THREADS 8               /* of histories */
+#define SHARE 128                    /* keys of each of them, at first */
 #define SLOPE 1.0                    /* per cent */
 #define CYCLE (STATIONS * SIZES * 3) /* 42 rounds: SIZES, and six things in between */
 #define CYCLES 6
@@ -348,7 +350,7 @@ static void check_with_kit(const struct station *at, uint64_t round, struct kit_
 {
 	struct kit_lin_plan lin = {.kind = at->on.kind,
 				   .key_kind = at->on.keys,
-				   .threads = 2 + (unsigned)(round % 7),
+				   .threads = 2 + (unsigned)(round % (MOST_THREADS - 1)),
 				   .keys = round % 2 ? 4 : 1000,
 				   .ops = LIN_OPS,
 				   .rounds = 2,
@@ -418,6 +420,42 @@ static double rise(double *mean)
 	return below > 0 ? (count * xy - x * y) / below * count / *mean * 100 : 0;
 }
 
+/* ---- what comes once ---- */
+
+static pthread_barrier_t written;
+
+static void write_share(struct station *at, uint64_t from, uint64_t to)
+{
+	for (; from < to; from++)
+		expect(calm_map_store(at->map, suite_key(&at->on, from),
+				      suite_item(&at->items, from)) == CALM_OK);
+}
+
+static void write_and_stay(unsigned index, void *context)
+{
+	write_share(context, index * SHARE, (index + 1) * SHARE);
+	pthread_barrier_wait(&written);
+}
+
+/*
+ * A thread that has changed what a snapshot sees keeps a piece of the map's history from then on. Here as many
+ * do as there will ever be, else the pieces would come one by one, for an hour.
+ */
+static void meet_threads(struct station *at)
+{
+	calm_snapshot *snapshot = NULL;
+	turn_of = at;
+	part = "start";
+	write_share(at, 0, MOST_THREADS * SHARE);
+	if (at->on.kind->snapshots)
+		expect(calm_map_snapshot(at->map, &snapshot) == CALM_OK);
+	suite_check(pthread_barrier_init(&written, NULL, MOST_THREADS) == 0);
+	suite_threads(MOST_THREADS, write_and_stay, at);
+	pthread_barrier_destroy(&written);
+	calm_snapshot_close(snapshot);
+	expect(calm_map_clear(at->map) == CALM_OK);
+}
+
 /* ---- all of it ---- */
 
 static void make(struct station *at, size_t i)
@@ -442,6 +480,14 @@ static int64_t left_over(struct station *at)
 		printf("%s: %lld values, %lld blocks left\n", at->on.kind->name,
 		       (long long)at->items.live, (long long)at->heap.blocks);
 	return at->heap.bytes + at->heap.blocks + at->items.live;
+}
+
+static int64_t of_maps(void)
+{
+	int64_t bytes = 0;
+	for (size_t i = 0; i < STATIONS; i++)
+		bytes += stations[i].heap.bytes;
+	return bytes;
 }
 
 static void say(uint64_t began)
@@ -481,7 +527,8 @@ static uint64_t run_for(uint64_t ns)
 				empty(&stations[i]);
 			(void)malloc_trim(0);
 			samples[sampled++] = resident();
-			printf("cycle %u: %.3f MB\n", sampled, samples[sampled - 1] / 1e6);
+			printf("cycle %u: %.3f MB, %.3f of them the maps'\n", sampled,
+			       samples[sampled - 1] / 1e6, (double)of_maps() / 1e6);
 		}
 		if (kit_now_ns() - told > 60000000000U) {
 			say(began);
@@ -512,6 +559,8 @@ int main(int argc, char **argv)
 	suite_check(stations != NULL);
 	for (size_t i = 0; i < STATIONS; i++)
 		make(&stations[i], i);
+	for (size_t i = 0; i < STATIONS; i++)
+		meet_threads(&stations[i]);
 	uint64_t turns = run_for((uint64_t)(seconds * 1e9));
 	double mean;
 	double slope = rise(&mean);
