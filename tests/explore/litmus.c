@@ -39,7 +39,7 @@ static struct {
 } at;
 
 /* The programs, by fiber; each kind of order is one of their arguments. */
-enum order { RELAXED, ACQUIRE_RELEASE, SC, HALF, FENCES, BARRIER, LIGHT };
+enum order { RELAXED, ACQUIRE_RELEASE, SC, HALF, FENCES, BARRIER, LIGHT, SC_AND_FENCE };
 
 static void put(shared_u64 *word, uint64_t value, enum order order)
 {
@@ -60,7 +60,8 @@ static uint64_t get(shared_u64 *word, enum order order)
 
 static void between(enum order order, unsigned fiber)
 {
-	if (order == FENCES || (order == LIGHT && fiber == 0))
+	if (order == FENCES || (order == LIGHT && fiber == 0) ||
+	    (order == SC_AND_FENCE && fiber == 1))
 		fence_section(true);
 	if (order == BARRIER && fiber == 0)
 		calm__membarrier();
@@ -84,9 +85,10 @@ static bool missed_message(void)
 
 static void store_load(unsigned fiber, enum order order)
 {
-	put(fiber == 0 ? &at.x : &at.y, 1, order);
+	enum order own = order == SC_AND_FENCE && fiber == 0 ? SC : order;
+	put(fiber == 0 ? &at.x : &at.y, 1, own);
 	between(order, fiber);
-	at.saw[fiber][0] = get(fiber == 0 ? &at.y : &at.x, order);
+	at.saw[fiber][0] = get(fiber == 0 ? &at.y : &at.x, own);
 }
 
 static bool missed_both(void)
@@ -194,6 +196,7 @@ static const struct litmus {
 	{"message, release and acquire", 2, message, ACQUIRE_RELEASE, missed_message, FORBIDDEN},
 	{"store-load, release and acquire", 2, store_load, ACQUIRE_RELEASE, missed_both, SHOWN},
 	{"store-load, sc", 2, store_load, SC, missed_both, FORBIDDEN},
+	{"store-load, sc and fence", 2, store_load, SC_AND_FENCE, missed_both, FORBIDDEN},
 	{"store-load, fences", 2, store_load, FENCES, missed_both, FORBIDDEN},
 	{"store-load, one fence", 2, store_load, LIGHT, missed_both, SHOWN},
 	{"store-load, membarrier", 2, store_load, BARRIER, missed_both, FORBIDDEN},

@@ -16,18 +16,20 @@
  * and a load may go back in the order of stores to the first value that some thread had seen in an
  * operation that the loading one has been told of: coherence is that, no more. A read-modify-write reads
  * the newest; a compare-and-swap that fails may fail on an older one. Sequentially consistent
- * operations are one order, that of the schedule: such a load does not go behind the last such store.
- *
- * Fences are one order too: who has passed one does not see what is older than what others had been told of
- * when they passed theirs before. But it has not been told of that (floor): so C11 has it, and who frees
- * memory needs more than a fence.
+ * operations, fences too, are one order, that of the schedule: such a load does not go behind the last such
+ * store, nor behind a store whose thread has passed a fence since; and after a fence no load goes behind such a
+ * store that came before the fence, nor behind what others had been told of when they passed a fence before
+ * it. But it has not been told of that by the fence (floor): who frees memory needs more.
  *
  * Also judged: memory is not used by a thread that has not been told of its allocation, and not given back by
  * one that has not been told of every use.
  *
  * Stronger than C11, so that something is missed: the order of stores to one object is the
- * schedule's; no load sees a store that comes after it; eight values are kept. Plain accesses are ThreadSanitizer's, to
- * which the orders are the same.
+ * schedule's; no load sees a store that comes after it; eight values are kept; a plain store to an atomic
+ * object, which is how one is made, is known to all, and one of the same bits is none. Plain accesses are
+ * ThreadSanitizer's, to which the orders are the same.
+ *
+ * Weaker than C11, as C++20 is: a later store of the same thread is not of the release sequence.
  *
  * Source: the rule for loads, Dmitry Vyukov's Relacy (2008); the clocks, and that an interleaving and
  * choices of loads are enough to show most of C11, Norris and Demsky, "CDSChecker: checking concurrent data
@@ -61,6 +63,7 @@ struct value {
 	clock_of floor;
 	clock_of seen; /* 0: not */
 	bool sc;
+	uint8_t by;
 };
 
 struct explore_place {
@@ -83,11 +86,13 @@ static struct {
 	unsigned share;
 	struct {
 		clock_of now;
-		clock_of fence; /* when it last passed a fence */
-		clock_of heard; /* what relaxed loads saw, which a fence makes known */
-		clock_of floor; /* what fences of others passed before its own: seen, not told */
+		clock_of fence;  /* what it knew when it last passed a fence */
+		clock_of heard;  /* what relaxed loads saw, which a fence makes known */
+		clock_of passed; /* the last sequentially consistent stores before its fence */
+		clock_of floor; /* what others knew who passed a fence before its own: seen, not told */
 	} threads[THREADS];
 	clock_of fences; /* of all fences so far */
+	clock_of stores; /* the last sequentially consistent store of each thread */
 	bool shared;     /* the history's clock */
 	clock_of ticks;
 	uint32_t last_tick;
@@ -237,7 +242,11 @@ static uint64_t read_value(struct explore_place *place, uint32_t back, int order
 /* Whether the thread must not see anything older than the value. */
 static bool is_bound(const struct value *value, int order, const uint32_t *now)
 {
-	if (value->sc && order == memory_order_seq_cst)
+	unsigned by = value->by;
+	if (value->sc && (order == memory_order_seq_cst ||
+			  value->seen[by] <= model.threads[explore_current()].passed[by]))
+		return true;
+	if (order == memory_order_seq_cst && value->seen[by] < model.threads[by].fence[by])
 		return true;
 	const uint32_t *floor = model.threads[explore_current()].floor;
 	for (unsigned i = 0; i < THREADS; i++)
@@ -292,8 +301,11 @@ static void add_value(struct explore_place *place, int order, const clock_of als
 	unsigned self = explore_current();
 	const uint32_t *now = model.threads[self].now;
 	struct value value = {.bits = bits_at(place->address, place->size),
-			      .sc = order == memory_order_seq_cst};
+			      .sc = order == memory_order_seq_cst,
+			      .by = (uint8_t)self};
 	value.seen[self] = now[self];
+	if (value.sc)
+		model.stores[self] = now[self];
 	join(value.view, releases(order) ? now : model.threads[self].fence);
 	join(value.floor, model.threads[self].floor);
 	if (also) {
@@ -338,6 +350,13 @@ void explore_compared(struct explore_place *place, int order)
 		read_value(place, 0, order, model.threads[explore_current()].now);
 }
 
+/* The thread's loads and stores after this are after what it knows now, and what was stored in the one order. */
+static void pass_fence(unsigned thread)
+{
+	memcpy(model.threads[thread].fence, model.threads[thread].now, sizeof(clock_of));
+	memcpy(model.threads[thread].passed, model.stores, sizeof(clock_of));
+}
+
 void explore_fence(void)
 {
 	if (!model.on)
@@ -348,7 +367,7 @@ void explore_fence(void)
 	join(model.threads[self].floor, model.fences);
 	join(model.threads[self].floor, now);
 	memcpy(model.fences, model.threads[self].floor, sizeof(model.fences));
-	memcpy(model.threads[self].fence, now, sizeof(model.fences));
+	pass_fence(self);
 }
 
 void stale_barrier(void)
@@ -364,9 +383,9 @@ void stale_barrier(void)
 		join(model.threads[i].now, model.threads[i].heard);
 		join(now, model.threads[i].now);
 		join(model.threads[i].now, before);
-		memcpy(model.threads[i].fence, model.threads[i].now, sizeof(before));
+		pass_fence(i);
 	}
-	memcpy(model.threads[self].fence, now, sizeof(before));
+	pass_fence(self);
 }
 
 /* ---- what is not an atomic's ---- */
@@ -477,6 +496,7 @@ void stale_begin(bool on, uint64_t seed)
 		for (unsigned k = 0; k < THREADS; k++)
 			model.threads[i].now[k] = 1;
 	memset(model.fences, 0, sizeof(model.fences));
+	memset(model.stores, 0, sizeof(model.stores));
 	memset(model.ticks, 0, sizeof(model.ticks));
 	model.shared = kit_splitmix(&model.random) % 2;
 	model.last_tick = 0;
