@@ -307,7 +307,8 @@ static void add_value(struct explore_place *place, int order, const clock_of als
 	if (value.sc)
 		model.stores[self] = now[self];
 	join(value.view, releases(order) ? now : model.threads[self].fence);
-	join(value.floor, model.threads[self].floor);
+	if (releases(order))
+		join(value.floor, model.threads[self].floor);
 	if (also) {
 		join(value.view, also);
 		join(value.floor, value_of(place, 0)->floor);
