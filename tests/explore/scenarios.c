@@ -64,6 +64,7 @@ const struct scenario scenarios[] = {
 	{"long-section", PLAY_RELEASES, 1, WRITES, {"( L0 L0", "S0 S0 S0 S0 S0", "( L0 ) F"}},
 	{"exits", PLAY_EXITS, 2, ACTS, {NULL}},
 	{"exits-releases", PLAY_EXITS | PLAY_RELEASES, 1, WRITES, {"S0 S0", "( L0 ) D0", "S0 F"}},
+	{"exits-clear", PLAY_EXITS, 1, WRITES, {"( L0 )", "Z", "( L0 )"}},
 	{"exits-inside", PLAY_EXITS | PLAY_RELEASES, 1, WRITES, {"( L0 O", "S0 S0 S0 F", "S0 ( O"}},
 
 	{"waits", PLAY_CELL | PLAY_RELEASES, 1, "lwwc", {"r F r F", "w F w F", "( l ) *"}},
