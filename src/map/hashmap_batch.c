@@ -131,12 +131,9 @@ static bool take_spares(struct batch *batch, struct target *target)
 			batch->table = table;
 			return false;
 		}
-		struct calm__line *line = calm__overflow(table, number);
-		/* order: none - nobody else has it. */
-		store_relaxed(&line->header, 0);
 		/* order: hash.chain release -> find_overflow(), copy_overflow(): as in
 		 * calm__pool_give(). */
-		store_release(&line->overflow, target->spare);
+		store_release(&calm__overflow(table, number)->overflow, target->spare);
 		target->spare = number;
 	}
 	return true;

@@ -86,7 +86,6 @@ static struct calm__slot room_in(struct move *move, struct calm__line *bucket)
 		line = calm__overflow(move->to, number);
 		/* order: none - as in start_line(). */
 		move->spare = load_relaxed(&line->overflow);
-		store_relaxed(&line->header, 0);
 		/* order: hash.chain release -> find_overflow(), copy_overflow(): as in
 		 * calm__bucket_extend(). */
 		store_release(&line->overflow, first);

@@ -386,8 +386,13 @@ INLINE void fetch_ahead(struct calm__hash_table *table, struct calm__line *line)
 	/* order: none - hints; the table stays for the section. */
 	uint64_t header = load_relaxed(&ahead->header);
 	uint32_t number = load_relaxed(&ahead->overflow);
-	if (unlikely(header & LINE_OVERFLOW) && number != 0)
-		__builtin_prefetch(calm__overflow(table, number));
+	if (likely(!(header & LINE_OVERFLOW)) || number == 0)
+		return;
+	unsigned chunk = calm__chunk_of(table, number);
+	/* order: none - a hint, and NULL if only the number is seen yet. */
+	const struct calm__line *lines = load_relaxed(&table->chunk[chunk]);
+	if (lines)
+		__builtin_prefetch(lines + (number - 1 - calm__chunk_start(table, chunk)));
 }
 
 /*

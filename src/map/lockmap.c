@@ -100,8 +100,9 @@ static calm_status resize_locked(struct lockmap *map, size_t entries)
 	calm__probe1(copy__end, map);
 	if (!table)
 		return CALM_ENOMEM;
-	calm__table_free(&map->base.heap, map->table);
+	struct calm__table *old = map->table;
 	map->table = table;
+	calm__table_free(&map->base.heap, old); /* after, for who looks at a core */
 	/* order: none - statistics. */
 	add_relaxed(&map->base.resizes, 1);
 	return CALM_OK;

@@ -109,8 +109,9 @@ static calm_status resize_locked(struct calm_map *base, struct shard *shard, siz
 	calm__probe1(copy__end, base);
 	if (!table)
 		return CALM_ENOMEM;
-	calm__table_free(&base->heap, shard->table);
+	struct calm__table *old = shard->table;
 	shard->table = table;
+	calm__table_free(&base->heap, old); /* after, for who looks at a core */
 	/* order: none - statistics. */
 	add_relaxed(&base->resizes, 1);
 	return CALM_OK;

@@ -398,7 +398,7 @@ void calm__displace_large(struct calm__snaps *snaps, struct calm__self *self, ui
 			  uint64_t death, struct calm__retired item, uint64_t bytes)
 {
 	/* order: none - a snapshot that sees the pointer was opened under the lock that the
-	 * caller has held since. */
+	 * caller has held since; and one that has closed, did so in a section that is waited for. */
 	if (load_relaxed(&snaps->open) == 0 || !rule(DEAD_LISTS)) {
 		calm__retire_large(self, item.pointer, item.release, item.context, bytes);
 		return;

@@ -151,7 +151,8 @@ bool calm__snaps_oust(struct calm__snaps *snaps, bool newest_too, struct calm__s
 bool calm__snap_closes(struct calm__snap *snap);
 /*
  * Part of freeing: takes it from the list; what only it saw is retired with context (no reserve
- * needed).
+ * needed). Inside a section, which ends after the last user was done: who displaces, and finds no
+ * snapshot open any more, was told so by nothing, but waits for that section before it frees.
  */
 void calm__snap_leave(struct calm__snaps *snaps, struct calm__snap *snap, struct calm__self *self,
 		      void *context);

@@ -12,6 +12,7 @@
  *	backwards     x = 1; x = 2 | x, x             saw 2 and then 1
  *	passed-on     x = 1; y = 1 | y += 1 | y, x    saw 2, not x
  *	load-store    x, y = 1 | y, x = 1             each saw the other's store
+ *	told          x = 1; y | y = 1; told of x?    missed y, was not told
  *
  * Source: the shapes are those of Maranget, Sarkar and Sewell, "A tutorial introduction to the ARM and POWER
  * relaxed memory models" (2012).
@@ -19,6 +20,7 @@
 #include "explore/litmus.h"
 
 #include "explore/sched.h"
+#include "explore/stale.h"
 
 #include "base/atomic.h"
 #include "base/port.h"
@@ -33,10 +35,11 @@
 static struct {
 	shared_u64 x, y, z;
 	uint64_t saw[FIBERS][2];
+	struct stale_point stored;
 } at;
 
 /* The programs, by fiber; each kind of order is one of their arguments. */
-enum order { RELAXED, ACQUIRE_RELEASE, SC, HALF, FENCES, BARRIER, LIGHT };
+enum order { RELAXED, ACQUIRE_RELEASE, SC, HALF, FENCES, BARRIER, LIGHT, SC_AND_FENCE };
 
 static void put(shared_u64 *word, uint64_t value, enum order order)
 {
@@ -57,7 +60,8 @@ static uint64_t get(shared_u64 *word, enum order order)
 
 static void between(enum order order, unsigned fiber)
 {
-	if (order == FENCES || (order == LIGHT && fiber == 0))
+	if (order == FENCES || (order == LIGHT && fiber == 0) ||
+	    (order == SC_AND_FENCE && fiber == 1))
 		fence_section(true);
 	if (order == BARRIER && fiber == 0)
 		calm__membarrier();
@@ -81,9 +85,10 @@ static bool missed_message(void)
 
 static void store_load(unsigned fiber, enum order order)
 {
-	put(fiber == 0 ? &at.x : &at.y, 1, order);
+	enum order own = order == SC_AND_FENCE && fiber == 0 ? SC : order;
+	put(fiber == 0 ? &at.x : &at.y, 1, own);
 	between(order, fiber);
-	at.saw[fiber][0] = get(fiber == 0 ? &at.y : &at.x, order);
+	at.saw[fiber][0] = get(fiber == 0 ? &at.y : &at.x, own);
 }
 
 static bool missed_both(void)
@@ -166,6 +171,16 @@ static bool saw_both(void)
 	return at.saw[0][0] == 1 && at.saw[1][0] == 1;
 }
 
+/* What is not told may not be given back, though it be seen to be over. */
+static void told(unsigned fiber, enum order order)
+{
+	put(fiber == 0 ? &at.x : &at.y, 1, RELAXED);
+	if (fiber == 0)
+		at.stored = stale_here();
+	between(order, fiber);
+	at.saw[fiber][0] = fiber == 0 ? get(&at.y, RELAXED) : stale_knows(at.stored);
+}
+
 enum shown { FORBIDDEN, SHOWN, NEVER_SHOWN };
 
 static const struct litmus {
@@ -181,6 +196,7 @@ static const struct litmus {
 	{"message, release and acquire", 2, message, ACQUIRE_RELEASE, missed_message, FORBIDDEN},
 	{"store-load, release and acquire", 2, store_load, ACQUIRE_RELEASE, missed_both, SHOWN},
 	{"store-load, sc", 2, store_load, SC, missed_both, FORBIDDEN},
+	{"store-load, sc and fence", 2, store_load, SC_AND_FENCE, missed_both, FORBIDDEN},
 	{"store-load, fences", 2, store_load, FENCES, missed_both, FORBIDDEN},
 	{"store-load, one fence", 2, store_load, LIGHT, missed_both, SHOWN},
 	{"store-load, membarrier", 2, store_load, BARRIER, missed_both, FORBIDDEN},
@@ -193,6 +209,8 @@ static const struct litmus {
 	{"passed-on, relaxed", 3, passed_on, RELAXED, missed_sum, SHOWN},
 	{"passed-on, release and acquire", 3, passed_on, ACQUIRE_RELEASE, missed_sum, FORBIDDEN},
 	{"load-store, relaxed", 2, load_store, RELAXED, saw_both, NEVER_SHOWN},
+	{"told, fences", 2, told, FENCES, missed_both, SHOWN},
+	{"told, membarrier", 2, told, BARRIER, missed_both, FORBIDDEN},
 };
 
 static void run(unsigned fiber, void *context)

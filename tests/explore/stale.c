@@ -16,14 +16,20 @@
  * and a load may go back in the order of stores to the first value that some thread had seen in an
  * operation that the loading one has been told of: coherence is that, no more. A read-modify-write reads
  * the newest; a compare-and-swap that fails may fail on an older one. Sequentially consistent
- * operations are one order, that of the schedule: such a load does not go behind the last such store.
+ * operations, fences too, are one order, that of the schedule: such a load does not go behind the last such
+ * store, nor behind a store whose thread has passed a fence since; and after a fence no load goes behind such a
+ * store that came before the fence, nor behind what others had been told of when they passed a fence before
+ * it. But it has not been told of that by the fence (floor): who frees memory needs more.
  *
  * Also judged: memory is not used by a thread that has not been told of its allocation, and not given back by
  * one that has not been told of every use.
  *
  * Stronger than C11, so that something is missed: the order of stores to one object is the
- * schedule's; no load sees a store that comes after it; a fence hands on to the fences after it; eight
- * values are kept. Plain accesses are ThreadSanitizer's, to which the orders are the same.
+ * schedule's; no load sees a store that comes after it; eight values are kept; a plain store to an atomic
+ * object, which is how one is made, is known to all, and one of the same bits is none. Plain accesses are
+ * ThreadSanitizer's, to which the orders are the same.
+ *
+ * Weaker than C11, as C++20 is: a later store of the same thread is not of the release sequence.
  *
  * Source: the rule for loads, Dmitry Vyukov's Relacy (2008); the clocks, and that an interleaving and
  * choices of loads are enough to show most of C11, Norris and Demsky, "CDSChecker: checking concurrent data
@@ -54,8 +60,10 @@ typedef uint32_t clock_of[THREADS];
 struct value {
 	uint64_t bits;
 	clock_of view;
+	clock_of floor;
 	clock_of seen; /* 0: not */
 	bool sc;
+	uint8_t by;
 };
 
 struct explore_place {
@@ -78,10 +86,13 @@ static struct {
 	unsigned share;
 	struct {
 		clock_of now;
-		clock_of fence; /* when it last passed a fence */
-		clock_of heard; /* what relaxed loads saw, which a fence makes known */
+		clock_of fence;  /* what it knew when it last passed a fence */
+		clock_of heard;  /* what relaxed loads saw, which a fence makes known */
+		clock_of passed; /* the last sequentially consistent stores before its fence */
+		clock_of floor; /* what others knew who passed a fence before its own: seen, not told */
 	} threads[THREADS];
 	clock_of fences; /* of all fences so far */
+	clock_of stores; /* the last sequentially consistent store of each thread */
 	bool shared;     /* the history's clock */
 	clock_of ticks;
 	uint32_t last_tick;
@@ -220,6 +231,8 @@ static uint64_t read_value(struct explore_place *place, uint32_t back, int order
 	if (value->seen[self] == 0)
 		value->seen[self] = now[self];
 	join(acquires(order) ? now : model.threads[self].heard, value->view);
+	if (acquires(order))
+		join(model.threads[self].floor, value->floor);
 	if (back > 0)
 		explore_note("reads %p as it was %u stores ago",
 			     (const void *)(uintptr_t)place->address, back);
@@ -229,10 +242,15 @@ static uint64_t read_value(struct explore_place *place, uint32_t back, int order
 /* Whether the thread must not see anything older than the value. */
 static bool is_bound(const struct value *value, int order, const uint32_t *now)
 {
-	if (value->sc && order == memory_order_seq_cst)
+	unsigned by = value->by;
+	if (value->sc && (order == memory_order_seq_cst ||
+			  value->seen[by] <= model.threads[explore_current()].passed[by]))
 		return true;
+	if (order == memory_order_seq_cst && value->seen[by] < model.threads[by].fence[by])
+		return true;
+	const uint32_t *floor = model.threads[explore_current()].floor;
 	for (unsigned i = 0; i < THREADS; i++)
-		if (value->seen[i] != 0 && value->seen[i] <= now[i])
+		if (value->seen[i] != 0 && (value->seen[i] <= now[i] || value->seen[i] <= floor[i]))
 			return true;
 	return false;
 }
@@ -283,11 +301,18 @@ static void add_value(struct explore_place *place, int order, const clock_of als
 	unsigned self = explore_current();
 	const uint32_t *now = model.threads[self].now;
 	struct value value = {.bits = bits_at(place->address, place->size),
-			      .sc = order == memory_order_seq_cst};
+			      .sc = order == memory_order_seq_cst,
+			      .by = (uint8_t)self};
 	value.seen[self] = now[self];
+	if (value.sc)
+		model.stores[self] = now[self];
 	join(value.view, releases(order) ? now : model.threads[self].fence);
-	if (also)
+	if (releases(order))
+		join(value.floor, model.threads[self].floor);
+	if (also) {
 		join(value.view, also);
+		join(value.floor, value_of(place, 0)->floor);
+	}
 	place->count++;
 	*value_of(place, 0) = value;
 }
@@ -326,6 +351,13 @@ void explore_compared(struct explore_place *place, int order)
 		read_value(place, 0, order, model.threads[explore_current()].now);
 }
 
+/* The thread's loads and stores after this are after what it knows now, and what was stored in the one order. */
+static void pass_fence(unsigned thread)
+{
+	memcpy(model.threads[thread].fence, model.threads[thread].now, sizeof(clock_of));
+	memcpy(model.threads[thread].passed, model.stores, sizeof(clock_of));
+}
+
 void explore_fence(void)
 {
 	if (!model.on)
@@ -333,9 +365,10 @@ void explore_fence(void)
 	unsigned self = explore_current();
 	uint32_t *now = act();
 	join(now, model.threads[self].heard);
-	join(now, model.fences);
-	memcpy(model.fences, now, sizeof(model.fences));
-	memcpy(model.threads[self].fence, now, sizeof(model.fences));
+	join(model.threads[self].floor, model.fences);
+	join(model.threads[self].floor, now);
+	memcpy(model.fences, model.threads[self].floor, sizeof(model.fences));
+	pass_fence(self);
 }
 
 void stale_barrier(void)
@@ -351,9 +384,9 @@ void stale_barrier(void)
 		join(model.threads[i].now, model.threads[i].heard);
 		join(now, model.threads[i].now);
 		join(model.threads[i].now, before);
-		memcpy(model.threads[i].fence, model.threads[i].now, sizeof(before));
+		pass_fence(i);
 	}
-	memcpy(model.threads[self].fence, now, sizeof(before));
+	pass_fence(self);
 }
 
 /* ---- what is not an atomic's ---- */
@@ -464,6 +497,7 @@ void stale_begin(bool on, uint64_t seed)
 		for (unsigned k = 0; k < THREADS; k++)
 			model.threads[i].now[k] = 1;
 	memset(model.fences, 0, sizeof(model.fences));
+	memset(model.stores, 0, sizeof(model.stores));
 	memset(model.ticks, 0, sizeof(model.ticks));
 	model.shared = kit_splitmix(&model.random) % 2;
 	model.last_tick = 0;

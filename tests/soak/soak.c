@@ -19,11 +19,12 @@
  *	             a budget ousts them
  *	checkers     the kit's two, on maps of their own: histories with every verb, and numbered writes
  *
- * Only operations that one of these has judged are counted. Turns come in cycles; after each the maps are cleared, what was retired
- * is waited for, malloc gives back what it can, and the process' memory is looked at: so it is what stays, and does not hang on how fast
- * the machine is. A line is fitted to that after the first fifth, and what it rises or falls over all of it must be less than a hundredth of the
- * mean; of fewer than six cycles it is only told. At the end all maps go, and their heaps must be empty, every
- * value released once. A failure prints the seed; threads are not repeated by it, what they do is.
+ * Only operations that one of these has judged are counted. Turns come in cycles, in which each station meets each size with each thing
+ * that is done in between; after each the maps are cleared, what was retired is waited for, malloc gives back what it can, and the process'
+ * memory is looked at: so it is what stays, and does not hang on how fast the machine is. A line is fitted to that after the first fifth, and
+ * what it rises or falls over all of it must be less than a hundredth of the mean; of fewer than six cycles it is only told. At the end
+ * all maps go, and their heaps must be empty, every value released once. A failure prints the seed; threads are not repeated by it, what
+ * they do is.
  *
  * Exit status: 0 fine, 1 something was found (or abort, at once), 2 misuse.
  */
@@ -39,12 +40,14 @@
 #define WRITERS 2
 #define SIZES 14
 #define KEYS (1U << (SIZES - 1)) /* a writer's, at most */
-#define TURN_NS 400000000U
-#define CUT_NS 150000000U
-#define LIN_OPS 20000U
+#define TURN_NS 80000000U
+#define CUT_NS 30000000U
+#define LIN_OPS 4000U
 #define BUDGET ((size_t)1 << 17)
-#define SLOPE 1.0 /* per cent */
-#define CYCLE (STATIONS * SIZES)
+#define MOST_THREADS 8               /* of histories */
+#define SHARE 128                    /* keys of each of them, at first */
+#define SLOPE 1.0                    /* per cent */
+#define CYCLE (STATIONS * SIZES * 3) /* 42 rounds: SIZES, and six things in between */
 #define CYCLES 6
 #define SAMPLES 100000U
 
@@ -347,7 +350,7 @@ static void check_with_kit(const struct station *at, uint64_t round, struct kit_
 {
 	struct kit_lin_plan lin = {.kind = at->on.kind,
 				   .key_kind = at->on.keys,
-				   .threads = 2 + (unsigned)(round % 7),
+				   .threads = 2 + (unsigned)(round % (MOST_THREADS - 1)),
 				   .keys = round % 2 ? 4 : 1000,
 				   .ops = LIN_OPS,
 				   .rounds = 2,
@@ -417,6 +420,42 @@ static double rise(double *mean)
 	return below > 0 ? (count * xy - x * y) / below * count / *mean * 100 : 0;
 }
 
+/* ---- what comes once ---- */
+
+static pthread_barrier_t written;
+
+static void write_share(struct station *at, uint64_t from, uint64_t to)
+{
+	for (; from < to; from++)
+		expect(calm_map_store(at->map, suite_key(&at->on, from),
+				      suite_item(&at->items, from)) == CALM_OK);
+}
+
+static void write_and_stay(unsigned index, void *context)
+{
+	write_share(context, index * SHARE, (index + 1) * SHARE);
+	pthread_barrier_wait(&written);
+}
+
+/*
+ * A thread that has changed what a snapshot sees keeps a piece of the map's history from then on. Here as many
+ * do as there will ever be, else the pieces would come one by one, for an hour.
+ */
+static void meet_threads(struct station *at)
+{
+	calm_snapshot *snapshot = NULL;
+	turn_of = at;
+	part = "start";
+	write_share(at, 0, MOST_THREADS * SHARE);
+	if (at->on.kind->snapshots)
+		expect(calm_map_snapshot(at->map, &snapshot) == CALM_OK);
+	suite_check(pthread_barrier_init(&written, NULL, MOST_THREADS) == 0);
+	suite_threads(MOST_THREADS, write_and_stay, at);
+	pthread_barrier_destroy(&written);
+	calm_snapshot_close(snapshot);
+	expect(calm_map_clear(at->map) == CALM_OK);
+}
+
 /* ---- all of it ---- */
 
 static void make(struct station *at, size_t i)
@@ -441,6 +480,14 @@ static int64_t left_over(struct station *at)
 		printf("%s: %lld values, %lld blocks left\n", at->on.kind->name,
 		       (long long)at->items.live, (long long)at->heap.blocks);
 	return at->heap.bytes + at->heap.blocks + at->items.live;
+}
+
+static int64_t of_maps(void)
+{
+	int64_t bytes = 0;
+	for (size_t i = 0; i < STATIONS; i++)
+		bytes += stations[i].heap.bytes;
+	return bytes;
 }
 
 static void say(uint64_t began)
@@ -480,6 +527,8 @@ static uint64_t run_for(uint64_t ns)
 				empty(&stations[i]);
 			(void)malloc_trim(0);
 			samples[sampled++] = resident();
+			printf("cycle %u: %.3f MB, %.3f of them the maps'\n", sampled,
+			       samples[sampled - 1] / 1e6, (double)of_maps() / 1e6);
 		}
 		if (kit_now_ns() - told > 60000000000U) {
 			say(began);
@@ -501,12 +550,17 @@ int main(int argc, char **argv)
 	}
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	printf("seed %llu\n", (unsigned long long)seed);
-	/* An arena grows to the most that its threads ever had at once: two are full soon. Sanitizers have none. */
-	(void)mallopt(M_ARENA_MAX, 2);
+	/*
+	 * With more, what stays of a cycle lies in other places each time, and keeps more or fewer pages: by a fifth, and nothing of it
+	 * the maps'. Sanitizers have none.
+	 */
+	(void)mallopt(M_ARENA_MAX, 1);
 	stations = calloc(STATIONS, sizeof(*stations));
 	suite_check(stations != NULL);
 	for (size_t i = 0; i < STATIONS; i++)
 		make(&stations[i], i);
+	for (size_t i = 0; i < STATIONS; i++)
+		meet_threads(&stations[i]);
 	uint64_t turns = run_for((uint64_t)(seconds * 1e9));
 	double mean;
 	double slope = rise(&mean);
