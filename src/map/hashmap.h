@@ -195,8 +195,8 @@ static inline uint64_t calm__chunk_start(const struct calm__hash_table *table, u
 static inline struct calm__line *calm__overflow(struct calm__hash_table *table, uint32_t number)
 {
 	unsigned chunk = calm__chunk_of(table, number);
-	/* order: hash.chunk acquire <- calm__pool_grow(): the chunk. */
-	struct calm__line *lines = load_acquire(&table->chunk[chunk]);
+	/* order: none - the number was published after its chunk, and brought it. */
+	struct calm__line *lines = load_relaxed(&table->chunk[chunk]);
 	return lines + (number - 1 - calm__chunk_start(table, chunk));
 }
 

@@ -161,9 +161,9 @@ bool calm__pool_grow(struct calm__hashmap *map, struct calm__hash_table *table)
 	bool first = load_relaxed(&table->chunks) == chunk;
 	if (first) {
 		table->chunk_memory[chunk] = memory;
-		/* order: hash.chunk release -> calm__overflow(): the chunk is there. */
-		store_release(&table->chunk[chunk], lines);
-		/* order: none - under chunk_lock. */
+		/* order: none - under chunk_lock; its lines' numbers, carved under it too, bring the
+		 * chunk to who follows one. */
+		store_relaxed(&table->chunk[chunk], lines);
 		store_relaxed(&table->chunks, chunk + 1);
 	}
 	calm__unlock(&table->chunk_lock);

@@ -142,15 +142,15 @@ static void displace_all(struct calm__treemap *map, const struct ending *ending,
 					  ? calm__tree_leaf(tree, first, &header, true)
 					  : calm__tree_leaf(tree, first, &header, false);
 	while (node) {
-		/* order: tree.publish acquire <- calm__node_unlock(): what the last holder did. */
-		header = load_acquire(&node->header);
+		/* order: none - the lock is taken from it, and that is the acquire. */
+		header = load_relaxed(&node->header);
 		if (!calm__node_lock(node, header)) {
 			calm__tree_wait(&turn);
 			continue;
 		}
 		displace_leaf(map, ending, calm__leaf_of(node));
-		/* order: tree.next acquire <- split_leaf(): the leaf. */
-		struct calm__node *next = load_acquire(&node->next);
+		/* order: none - changed under the lock, which brings the leaf. */
+		struct calm__node *next = load_relaxed(&node->next);
 		calm__node_unlock(node, header);
 		node = next;
 	}

@@ -49,8 +49,9 @@ static inline bool calm__at_root(struct calm__tree *tree, struct calm__spot *spo
 {
 	/* order: tree.root acquire <- calm__set_root(): the node. */
 	spot->node = load_acquire(&tree->root);
-	/* order: tree.publish acquire <- calm__node_unlock(): as in calm__tree_leaf(). */
-	spot->header = load_sc(&spot->node->header);
+	/* order: tree.publish acquire <- calm__node_unlock(): the slots it counts. Not sc: it is only
+	 * what the lock is taken from. */
+	spot->header = load_acquire(&spot->node->header);
 	spot->parent = NULL;
 	spot->parent_header = 0;
 	spot->at = 0;
@@ -64,8 +65,8 @@ static inline bool calm__child_of(struct calm__node *parent, uint64_t header, un
 {
 	/* order: tree.child acquire <- calm__child_put(): the node. */
 	spot->node = load_acquire(&calm__inner_of(parent)->children[at]);
-	/* order: tree.publish acquire <- calm__node_unlock(): as in calm__tree_leaf(). */
-	spot->header = load_sc(&spot->node->header);
+	/* order: tree.publish acquire <- calm__node_unlock(): as in calm__at_root(). */
+	spot->header = load_acquire(&spot->node->header);
 	spot->parent = parent;
 	spot->parent_header = header;
 	spot->at = at;

@@ -165,10 +165,12 @@ INLINE void copy_slots(struct calm__entry *to, struct calm__leaf *leaf, unsigned
 INLINE struct calm__node *next_leaf(const struct unit *unit, uint64_t *header, const bool bytes)
 {
 	struct calm__node *node = unit->next;
-	if (!node || node->low != (bytes ? unit->high : unit->high + 1))
+	if (!node)
 		return NULL;
 	/* order: tree.publish acquire <- calm__node_unlock(): as in calm__tree_leaf(). */
 	*header = load_sc(&node->header);
+	if (node->low != (bytes ? unit->high : unit->high + 1))
+		return NULL;
 	return *header & (NODE_MOVE | NODE_GONE) ? NULL : node;
 }
 

@@ -19,17 +19,24 @@ struct act_item act_items[ACT_VALUES];
 
 /* ---- keys and values ---- */
 
+unsigned act_number_at(void)
+{
+	return stage.alike ? 10 : 1;
+}
+
 calm_key act_key(unsigned number)
 {
-	static char bytes[ACT_VALUES][20];
+	static char keys[2][ACT_VALUES][20];
+	char(*bytes)[20] = keys[stage.alike];
+	unsigned at = act_number_at();
 	if (!stage.bytes)
 		return calm_word(number);
 	for (unsigned i = 0; bytes[0][0] == 0 && i < ACT_VALUES; i++) {
 		unsigned n = ACT_VALUES - 1 - i;
 		memset(bytes[n], 'k', sizeof(bytes[0]));
-		bytes[n][1] = (char)n;
+		bytes[n][at] = (char)n;
 	}
-	return calm_bytes(bytes[number], 2 + number % 18);
+	return calm_bytes(bytes[number], at + 1 + number % (sizeof(bytes[0]) - 1 - at));
 }
 
 void *act_value(unsigned id)

@@ -62,6 +62,7 @@ struct act_stage {
 	unsigned base;    /* the number of key 0 */
 	unsigned fillers; /* bound */
 	bool bytes;
+	bool alike; /* these differ in their eleventh byte */
 	bool releases;
 	bool clears;     /* some act may clear the map */
 	bool budget;     /* a snapshot may be ousted, and what it saw be released */
@@ -76,6 +77,8 @@ extern struct act_item act_items[ACT_VALUES];
 
 /* The key of number n: keys are numbered from stage.base, fillers from ACT_FILLER. */
 calm_key act_key(unsigned number);
+/* Where in a byte key its number is. */
+unsigned act_number_at(void);
 void *act_value(unsigned id);
 /* The map's release function. */
 void act_release(void *value, void *context);

@@ -19,7 +19,8 @@ static unsigned number_of(calm_key key)
 {
 	if (calm_key_is_word(key))
 		return (unsigned)calm_key_word(key);
-	return key.size >= 2 ? ((const unsigned char *)key.data)[1] : ACT_VALUES;
+	unsigned at = act_number_at();
+	return key.size > at ? ((const unsigned char *)key.data)[at] : ACT_VALUES;
 }
 
 int act_visit(calm_key key, void *value, void *context)

@@ -29,15 +29,18 @@
 
 #define MAP_SEED 1     /* of every map's hash: growth must not depend on luck */
 #define SPOILT 512     /* bytes of a freed block */
+#define AMONG 9        /* so many fillers less one may come behind the keys */
+#define THIN 7         /* fillers before the keys: two leaves of four with key 0 */
 #define AGE 80         /* snapshots that were opened before a schedule */
 #define EDGES 3        /* sizes at which a map grows */
+#define DEEP_EDGES 8   /* with those of PLAY_DEEP */
 #define BUDGET_BITS 13 /* of the bytes of a budget: from one that ousts whatever is opened */
 
 /* Entries that a kind holds when the next insert makes it grow, or the next delete shrink. */
 struct edges {
 	bool known;
 	unsigned grow_count;
-	unsigned grow[EDGES];
+	unsigned grow[DEEP_EDGES];
 	unsigned top; /* shrinks from so many */
 	unsigned shrink;
 };
@@ -148,7 +151,7 @@ static void find_edges(const struct kit_kind *kind, struct edges *edges)
 	}
 	(void)calm_map_destroy(map);
 	memset(act_items, 0, sizeof(act_items));
-	for (unsigned i = 0; i < count && i < EDGES; i++)
+	for (unsigned i = 0; i < count && i < DEEP_EDGES; i++)
 		edges->grow[edges->grow_count++] = grown[i];
 	for (unsigned i = 0; i < count && edges->shrink == 0; i++)
 		find_shrink(kind, grown[i] + 1, edges);
@@ -164,6 +167,7 @@ static struct edges *edges_of(const struct kit_kind *kind)
 /* Not in a schedule, which must not depend on whether it is the first. */
 static void find_all_edges(const struct kit_kind *kind)
 {
+	stage.alike = false;
 	for (int i = 0; i < 4; i++) {
 		stage.bytes = i & 1;
 		stage.releases = i & 2;
@@ -175,7 +179,8 @@ static void find_all_edges(const struct kit_kind *kind)
 
 static unsigned find_abilities(const struct kit_kind *kind)
 {
-	unsigned able = PLAY_RELEASES | PLAY_CELL | PLAY_EXITS | PLAY_PAIR | PLAY_CROWDED;
+	unsigned able = PLAY_RELEASES | PLAY_CELL | PLAY_EXITS | PLAY_PAIR | PLAY_CROWDED |
+			PLAY_NAMES | PLAY_AMONG | PLAY_THIN;
 #ifdef EXPLORE_TSAN /* which takes calm__current, that attaching and exiting set, for shared memory */
 	able &= ~(unsigned)PLAY_EXITS;
 #endif
@@ -187,6 +192,7 @@ static unsigned find_abilities(const struct kit_kind *kind)
 	able |= calm_map_apply(map, 1, &change) != CALM_EUNSUPPORTED ? PLAY_APPLY : 0;
 	able |= calm_deltamap_compact(map) == CALM_OK ? PLAY_COMPACTS : 0;
 	able |= edges_of(kind)->grow_count > 0 ? PLAY_GROWS : 0;
+	able |= edges_of(kind)->grow_count > EDGES ? PLAY_DEEP : 0;
 	able |= edges_of(kind)->shrink > 0 ? PLAY_SHRINKS : 0;
 	(void)calm_map_destroy(map);
 	return able;
@@ -288,7 +294,10 @@ static void set_map_up(const struct kit_kind *kind)
 		fillers = draw(2) ? 2 + 3 * draw(2)
 				  : draw(6); /* with keys 1 to 3 alone in a line */
 	} else if (last.flags & PLAY_GROWS) {
-		unsigned edge = edges->grow[draw(edges->grow_count)];
+		unsigned near = edges->grow_count < EDGES ? edges->grow_count : EDGES;
+		unsigned edge = last.flags & PLAY_DEEP
+					? edges->grow[EDGES + draw(edges->grow_count - EDGES)]
+					: edges->grow[draw(near)];
 		unsigned others = (unsigned)__builtin_popcount(bound) + draw(2);
 		fillers = edge > others ? edge - others : 0;
 	} else if (last.flags & PLAY_SHRINKS) {
@@ -297,12 +306,26 @@ static void set_map_up(const struct kit_kind *kind)
 		fillers = edges->shrink + draw(2);
 		fillers = fillers > stage.keys ? fillers - stage.keys : 0;
 	}
+	if (last.flags & PLAY_THIN) {
+		bound = (1U << (stage.keys - 1)) - 1;
+		fillers = 2 * THIN + draw(2) + draw(2);
+	}
+	unsigned all = most > fillers ? most : fillers;
+	unsigned behind = last.flags & PLAY_AMONG && all > 0 ? draw(all < AMONG ? all : AMONG) : 0;
+	if (last.flags & PLAY_THIN)
+		behind = all - THIN;
+	if (last.flags & PLAY_AMONG)
+		stage.base = ACT_FILLER + all - behind;
 	stage.map = new_map(kind, last.flags);
-	for (unsigned i = 0; i < (most > fillers ? most : fillers); i++)
+	for (unsigned i = 0; i < all - behind; i++)
 		fill(stage.map, ACT_FILLER + i);
 	bind_keys(bound);
+	for (unsigned i = 0; i < behind; i++)
+		fill(stage.map, stage.base + stage.keys + i);
 	for (unsigned i = most; i > fillers; i--)
 		(void)calm_map_delete(stage.map, act_key(ACT_FILLER + i - 1));
+	for (unsigned i = 0; last.flags & PLAY_THIN && i < THIN / 2; i++, fillers--)
+		(void)calm_map_delete(stage.map, act_key(stage.base - 1 - i));
 	stage.fillers = fillers;
 	if (fillers > 0)
 		stage.history.start = history_bind(stage.history.start, HISTORY_OTHERS, 1);
@@ -328,7 +351,8 @@ static void set_up(const struct kit_kind *kind, const struct scenario *scenario,
 	last.plan = plan;
 	last.random = ~kit_mix(plan->seed + 0x9e3779b97f4a7c15U);
 	stage.keys = scenario->keys;
-	stage.bytes = draw(4) == 0;
+	stage.bytes = draw(4) == 0 || last.flags & PLAY_NAMES;
+	stage.alike = last.flags & PLAY_NAMES && draw(2);
 	stage.releases = draw(2) == 0 || last.flags & PLAY_RELEASES;
 	stage.base = draw(16);
 	stage.budget = last.flags & PLAY_BUDGET;
@@ -429,8 +453,11 @@ bool play(const struct kit_kind *kind, const struct scenario *scenario,
 void play_describe(FILE *file)
 {
 	fprintf(file, "  %s, %s keys from %u, %s values, %u fillers%s%s%s%s%s\n", last.kind->name,
-		stage.bytes ? "byte" : "word", stage.base, stage.releases ? "released" : "plain",
-		stage.fillers, last.walked ? ", walked before" : "",
+		stage.alike   ? "alike byte"
+		: stage.bytes ? "byte"
+			      : "word",
+		stage.base, stage.releases ? "released" : "plain", stage.fillers,
+		last.walked ? ", walked before" : "",
 		last.flags & PLAY_GROWS ? ", about to grow" : "",
 		last.flags & PLAY_SHRINKS ? ", about to shrink" : "",
 		last.flags & PLAY_BUDGET ? ", a budget" : "",

@@ -43,7 +43,11 @@ enum play_flags {
 	PLAY_CELL = 512,     /* has a cell */
 	PLAY_PAIR = 1024,    /* the programs are two verbs' (pairs.h), to be varied */
 	PLAY_CROWDED =
-		2048 /* all keys are bound, behind fillers: where hashes are one, in a chain */
+		2048, /* all keys are bound, behind fillers: where hashes are one, in a chain */
+	PLAY_NAMES = 4096, /* byte keys; in half of the schedules they differ late */
+	PLAY_AMONG = 8192, /* the keys lie among the last fillers, in their order, or behind them */
+	PLAY_DEEP = 16384, /* with PLAY_GROWS: so large that inner nodes are split */
+	PLAY_THIN = 32768  /* with PLAY_AMONG: key 0 alone in its leaf, the last not bound */
 };
 
 struct scenario {

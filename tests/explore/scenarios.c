@@ -14,6 +14,8 @@
 #define WRITES "SSWIDTCXU"
 #define ACTS "LLSWIDTCXU"
 #define GROWTH "LIIDS"
+/* A tree whose last nodes are split and put together: there a node's prefix changes. */
+#define TREE (PLAY_ORDERED | PLAY_GROWS | PLAY_NAMES | PLAY_AMONG)
 
 const struct scenario scenarios[] = {
 	/* Single keys. */
@@ -25,6 +27,9 @@ const struct scenario scenarios[] = {
 	{"crowded", PLAY_CROWDED, 4, GROWTH, {"L? L?", "D? I? D?", "D? I?"}},
 	{"crowded-empties", PLAY_CROWDED, 4, GROWTH, {"L0 L0", "D1 D2 D3", "I1 I2"}},
 	{"crowded-refill", PLAY_CROWDED, 3, GROWTH, {"L0 L1", "D0 D2 I0", "* *"}},
+	{"crowded-apply", PLAY_CROWDED | PLAY_APPLY, 4, GROWTH, {"L0 L0", "D2 D3 B0", NULL}},
+	{"crowded-reapply", PLAY_CROWDED | PLAY_APPLY, 4, GROWTH, {"L0 L0", "D1 D2 D3 A1", NULL}},
+	{"new-and-old", 0, 2, WRITES, {"I0 L1", "S1 L0", NULL}},
 	{"compare", 0, 1, WRITES, {"C0 C0", "C0 X0", "*"}},
 	{"clear", 0, 3, WRITES, {"S0 S1 L0", "Z L1", "* L2"}},
 	{"live-walk", 0, 3, WRITES, {"V", "* *", "* *"}},
@@ -37,11 +42,29 @@ const struct scenario scenarios[] = {
 	{"grow-clear", PLAY_GROWS, 4, GROWTH, {"I0 I1 L0", "Z L1", "I2 I3 *"}},
 	{"shrink", PLAY_SHRINKS, 3, GROWTH, {"D0 D1", "L0 L1", "* D2"}},
 
+	/* Leaves and inner nodes, their ends and their prefixes. */
+	{"split-load", TREE, 4, GROWTH, {"L? L?", "I? I?", NULL}},
+	{"split-inner", TREE | PLAY_DEEP, 4, GROWTH, {"L? L?", "I? I?", NULL}},
+	{"split-beside", TREE, 4, GROWTH, {"I? I? D?", "D? I? I?", NULL}},
+	{"split-range", TREE | SNAPSHOTS, 4, GROWTH, {"N K Q", "I? I?", NULL}},
+	{"split-walk",
+	 PLAY_ORDERED | PLAY_GROWS | PLAY_AMONG | SNAPSHOTS,
+	 2,
+	 GROWTH,
+	 {"P", "I0 I1", NULL}},
+	{"merge-walk",
+	 PLAY_ORDERED | PLAY_GROWS | PLAY_AMONG | PLAY_THIN | SNAPSHOTS,
+	 4,
+	 GROWTH,
+	 {"P", "D0", "I3"}},
+	{"two-leaves", TREE, 4, GROWTH, {"S0 L3", "S3 L0", NULL}},
+
 	/* Values go when nobody can see them, and threads come and go. */
 	{"sections", PLAY_RELEASES, 2, WRITES, {"( L0 L1 )", "* * *", "* * F"}},
 	{"long-section", PLAY_RELEASES, 1, WRITES, {"( L0 L0", "S0 S0 S0 S0 S0", "( L0 ) F"}},
 	{"exits", PLAY_EXITS, 2, ACTS, {NULL}},
 	{"exits-releases", PLAY_EXITS | PLAY_RELEASES, 1, WRITES, {"S0 S0", "( L0 ) D0", "S0 F"}},
+	{"exits-clear", PLAY_EXITS, 1, WRITES, {"( L0 )", "Z", "( L0 )"}},
 	{"exits-inside", PLAY_EXITS | PLAY_RELEASES, 1, WRITES, {"( L0 O", "S0 S0 S0 F", "S0 ( O"}},
 
 	{"waits", PLAY_CELL | PLAY_RELEASES, 1, "lwwc", {"r F r F", "w F w F", "( l ) *"}},
@@ -62,6 +85,8 @@ const struct scenario scenarios[] = {
 	{"cut-cursor", SNAPSHOTS, 2, WRITES, {"N K E Q", "* *", "* *"}},
 	{"cut-three", SNAPSHOTS, 3, WRITES, {"L? N G E L?", "* * *", "* * *"}},
 	{"cut-crowded", SNAPSHOTS | PLAY_CROWDED, 4, GROWTH, {"N E G Q", "D? I? D?", "* *"}},
+	{"cut-refill", SNAPSHOTS, 2, WRITES, {"N E Q", "D0 I1", NULL}},
+	{"cut-unchained", SNAPSHOTS | PLAY_CROWDED, 4, GROWTH, {"N E Q", "D1 D2 D3", NULL}},
 	{"two-snapshots", SNAPSHOTS, 2, WRITES, {"N n E e Q e", "* * *", NULL}},
 	{"two-owners", SNAPSHOTS, 2, WRITES, {"N E E Q", "S0 S1 *", "N E Q"}},
 	{"reopened", SNAPSHOTS, 2, WRITES, {"N E Q N E Q", "* * *", "* *"}},
@@ -105,6 +130,7 @@ const struct scenario scenarios[] = {
 	/* The next base is made meanwhile. */
 	{"compact", PLAY_COMPACTS, 2, WRITES, {"M", "* L0", "* L1"}},
 	{"compact-load", PLAY_COMPACTS, 1, WRITES, {"M S0 M", "L0 L0", NULL}},
+	{"compact-waits", PLAY_COMPACTS, 1, WRITES, {"S0 M", "L0 L0", "F F"}},
 	{"compact-delete", PLAY_COMPACTS, 1, WRITES, {"M", "S0 D0 L0", "* M L0"}},
 	{"compact-compare", PLAY_COMPACTS, 1, WRITES, {"M M", "C0 X0 C0", "C0 I0"}},
 	{"compact-clear", PLAY_COMPACTS, 3, WRITES, {"M L0", "S0 Z S1 L0", "* L1"}},
