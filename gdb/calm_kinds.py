@@ -291,7 +291,8 @@ class Hashmap(Map):
         size = type_of("calm__line").sizeof
         return must_read(int(table["chunk"][chunk]) + (number - 1 - start) * size, size, "a line that overflowed")
 
-    def children(self, bucket, bits, next_bits):
+    @staticmethod
+    def children(bucket, bits, next_bits):
         """The buckets of the next table that have what was in one that has moved."""
         more = next_bits - bits
         if more >= 0:

@@ -200,7 +200,10 @@ static inline struct calm__line *calm__overflow(struct calm__hash_table *table, 
 	return lines + (number - 1 - calm__chunk_start(table, chunk));
 }
 
-/* A free line's number; 0: calm__pool_grow first. */
+/*
+ * A free line's number; 0: calm__pool_grow first. The line is empty, and its header must not be emptied again:
+ * who comes late with the line from another bucket finds there how it became so.
+ */
 uint32_t calm__pool_take(struct calm__hash_table *table, const struct calm__self *self);
 void calm__pool_give(struct calm__hash_table *table, const struct calm__self *self,
 		     uint32_t number);
